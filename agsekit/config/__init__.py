@@ -1,0 +1,1 @@
+"""The configuration: a model of frozen dataclasses, and the loader that fills it."""

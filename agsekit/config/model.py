@@ -1,0 +1,106 @@
+"""What the configuration says, checked and with its defaults filled in."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path, PurePosixPath
+from typing import Any, Optional
+
+GUEST_HOME = PurePosixPath("/home/ubuntu")
+
+
+@dataclass(frozen=True)
+class Proxy:
+    """A proxy that commands are sent through; `scheme` is http, https, socks4 or socks5."""
+
+    scheme: str
+    host: str
+    port: int
+
+
+@dataclass(frozen=True)
+class Address:
+    """A host name or IP address, and a TCP port."""
+
+    host: str
+    port: int
+
+
+@dataclass(frozen=True)
+class PortForward:
+    """One tunnel of a VM.
+
+    `kind` is `local` (listen on the host, lead into the VM), `remote` (listen in the VM, lead to the
+    host) or `socks5` (listen in the VM, lead into the host's network; `host_address` is None).
+    """
+
+    kind: str
+    vm_address: Address
+    host_address: Optional[Address]
+
+
+@dataclass(frozen=True)
+class Vm:
+    """An isolated machine. `ram` and `disk` are bytes."""
+
+    name: str
+    engine: str = "multipass"
+    cpu: int = 2
+    ram: int = 4 * 1024**3
+    disk: int = 20 * 1024**3
+    cloud_init: Mapping[str, Any] = field(default_factory=dict)
+    proxy: Optional[Proxy] = None
+    port_forwarding: Sequence[PortForward] = ()
+
+
+@dataclass(frozen=True)
+class Mount:
+    """A project folder, where it appears in the VM, and where its snapshots go.
+
+    `source` and `backup` are absolute host paths with `~` expanded but links not resolved;
+    `interval` is minutes between snapshots; `exclude` holds trusted gitignore patterns.
+    """
+
+    source: Path
+    target: PurePosixPath
+    backup: Path
+    vm: str
+    interval: float = 5.0
+    backend: str = "rsync"
+    exclude: Sequence[str] = ()
+
+
+@dataclass(frozen=True)
+class Agent:
+    """A profile of an agent. `type` is canonical (`claude` is read as `claude-code`).
+
+    `env` may hold secrets: never log it. `command` is set for the type `custom` only; `vm` is None
+    when the profile names none. `proxy` is None when the profile does not say, and then the VM decides;
+    `proxy_disabled` is True when it says so explicitly with an empty value.
+    """
+
+    name: str
+    type: str
+    env: Mapping[str, str] = field(default_factory=dict, repr=False)
+    default_args: Sequence[str] = ()
+    vm: Optional[str] = None
+    proxy: Optional[Proxy] = None
+    proxy_disabled: bool = False
+    command: Sequence[str] = ()
+
+
+@dataclass(frozen=True)
+class Config:
+    """Everything in one configuration file. `warnings` are problems that matter only when used."""
+
+    path: Path
+    vms: Mapping[str, Vm]
+    mounts: Sequence[Mount]
+    agents: Mapping[str, Agent]
+    warnings: Sequence[str] = ()
+
+    @property
+    def first_vm(self) -> Vm:
+        """The VM that is meant where none is named; a loaded configuration has at least one."""
+        return next(iter(self.vms.values()))

@@ -1,0 +1,1 @@
+"""The engines: what isolates an agent from the host."""

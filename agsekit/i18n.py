@@ -1,0 +1,39 @@
+"""The language of everything a person reads."""
+
+from __future__ import annotations
+
+import functools
+import os
+from collections.abc import Mapping
+
+ENGLISH = "en"
+_LANGUAGES = (ENGLISH, "ru")
+
+
+def language(environment: Mapping[str, str]) -> str:
+    """Return `en` or `ru`: AGSEKIT_LANG, then the locale as POSIX orders its variables, then English."""
+    for variable in ("AGSEKIT_LANG", "LC_ALL", "LC_MESSAGES", "LANG"):
+        value = environment.get(variable)
+        if value:
+            code = value.replace("-", "_").split("_")[0].split(".")[0].lower()
+            return code if code in _LANGUAGES else ENGLISH
+    return ENGLISH
+
+
+@functools.lru_cache(maxsize=None)
+def _catalogue(code: str) -> Mapping[str, str]:
+    if code == ENGLISH:
+        return {}
+    import importlib
+
+    try:
+        module = importlib.import_module(f"agsekit.locales.{code}")
+    except ModuleNotFoundError:
+        return {}
+    catalogue: Mapping[str, str] = module.CATALOGUE
+    return catalogue
+
+
+def _(sentence: str) -> str:
+    """Translate a whole sentence; placeholders are filled in afterwards with `.format(name=…)`."""
+    return _catalogue(language(os.environ)).get(sentence, sentence)
