@@ -1,0 +1,1 @@
+"""How a store keeps its snapshots: one module per backend."""

@@ -1,0 +1,204 @@
+"""Builds one snapshot folder: hard links for what did not change, copies for the rest."""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+from collections.abc import Mapping
+from pathlib import Path
+from typing import NamedTuple, Optional
+
+from agsekit_storage.backends.base import Work
+from agsekit_storage.content import NotARegularFile, ReadFailed, Saved, apply_metadata, make_link, save_file
+from agsekit_storage.cursor import FolderCursor
+from agsekit_storage.events import Met, Progress
+from agsekit_storage.model import CTIME, INODE, MODE, NLINK, WIDTH, Folder, Problem, Row, join, split
+
+_GONE = (errno.ENOENT, errno.ENOTDIR, errno.ELOOP)
+_PROGRESS_STEP = 100
+
+
+class _Stored(NamedTuple):
+    """A file that the store holds: its path on this machine, and what is known of it."""
+
+    path: bytes
+    saved: Saved
+
+
+class LinksWriter:
+    """Writes the tree of `work` into the empty folder `partial`; `base` is the previous snapshot's folder.
+
+    The source is read through descriptors only; neither it nor the base is ever written to. What is linked is
+    never changed afterwards: mode and times of files are set before they get a second name.
+    """
+
+    def __init__(self, partial: Path, base: Optional[Path], work: Work) -> None:
+        self._work = work
+        self._folders = work.tree.folders
+        self._partial = os.fsencode(partial)
+        self._base_path = os.fsencode(base) if base else b""
+        self._metadata: dict[bytes, tuple[Row, Optional[bytes]]] = {b"": (work.tree.root, work.tree.root_xattrs)}
+        self._problems: list[Problem] = []
+        self._copies = _to_copy(work)
+        self._total = sum(map(len, self._copies.values()))
+        self._done = 0
+        self._groups: dict[int, _Stored] = {}
+
+    def run(self) -> list[Problem]:
+        """Write everything and return the problems met; see `Backend.write` for what becomes of the tree."""
+        self._source = FolderCursor(self._work.source)
+        self._target = FolderCursor(self._partial, on_leave=self._finish_folder, follow_root=False)
+        self._base = FolderCursor(self._base_path, follow_root=False) if self._base_path else None
+        try:
+            self._find_unchanged_groups()
+            for path, folder in list(self._folders.items()):
+                self._write_folder(path, folder)
+            self._target.close()
+        finally:
+            for cursor in (self._source, self._target, self._base):
+                if cursor:
+                    cursor.abandon()
+        return self._problems
+
+    def _find_unchanged_groups(self) -> None:
+        """Note where the base holds the unchanged members of hard link groups that have new members."""
+        wanted = set()
+        for path, names in self._copies.items():
+            folder = self._folders[path]
+            for position, name in enumerate(folder.names):
+                if name in names and folder.row(position)[NLINK] > 1:
+                    wanted.add(folder.row(position)[INODE])
+        if not wanted or not self._base_path:
+            return
+        for path, folder in self._folders.items():
+            copied = self._copies.get(path, frozenset())
+            for position, name in enumerate(folder.names):
+                row = folder.row(position)
+                if row[INODE] in wanted and stat.S_ISREG(row[MODE]) and name not in copied:
+                    held = Saved(row, folder.digest(position), folder.xattrs.get(name), True)
+                    self._groups[row[INODE]] = _Stored(join(self._base_path, join(path, name)), held)
+
+    def _write_folder(self, path: bytes, folder: Folder) -> None:
+        target = self._target.seek(path)
+        copies = self._copies.get(path, frozenset())
+        base = self._seek_base(path) if len(copies) < len(folder.names) else None
+        gone: set[bytes] = set()
+        for position, (name, mode) in enumerate(zip(folder.names, folder.stats[MODE::WIDTH])):
+            kind = stat.S_IFMT(mode)
+            if kind == stat.S_IFDIR:
+                os.mkdir(name, 0o700, dir_fd=target)
+                self._metadata[join(path, name)] = (folder.row(position), folder.xattrs.get(name))
+            elif base is not None and name not in copies and _link(name, base, target):
+                continue
+            elif kind == stat.S_IFREG:
+                if not self._copy(path, folder, position, target):
+                    gone.add(name)
+            elif kind == stat.S_IFLNK:
+                make_link(name, folder.links[name], folder.row(position), target)
+            else:
+                self._meet(Problem(join(path, name), "special"))
+        if gone:
+            self._folders[path] = folder.without(frozenset(gone))
+
+    def _seek_base(self, path: bytes) -> Optional[int]:
+        if self._base is None:
+            return None
+        try:
+            return self._base.seek(path)
+        except OSError:
+            # Removed from the base by hand, or new: copying brings everything back.
+            return None
+
+    def _copy(self, path: bytes, folder: Folder, position: int, target: int) -> bool:
+        """Copy a regular file from the source; False when it is not there any more."""
+        name = folder.names[position]
+        row = folder.row(position)
+        self._count()
+        if row[NLINK] > 1 and self._join_group(folder, position, target):
+            return True
+        try:
+            saved = save_file(name, self._seek_source(path), target)
+        except (FileNotFoundError, NotARegularFile):
+            self._meet(Problem(join(path, name), "vanished"))
+            return False
+        except ReadFailed as error:
+            folder.missing.add(name)
+            self._meet(Problem(join(path, name), "unreadable", error.strerror or ""))
+            return True
+        if not saved.stable:
+            self._meet(Problem(join(path, name), "unstable"))
+        self._remember(folder, position, saved)
+        if row[NLINK] > 1 and saved.row[INODE] == row[INODE]:
+            self._groups[row[INODE]] = _Stored(join(self._partial, join(path, name)), saved)
+        return True
+
+    def _seek_source(self, path: bytes) -> int:
+        try:
+            return self._source.seek(path)
+        except OSError as error:
+            if error.errno in _GONE:
+                raise FileNotFoundError(error.errno, error.strerror) from None
+            raise ReadFailed(error.errno, error.strerror) from None
+
+    def _join_group(self, folder: Folder, position: int, target: int) -> bool:
+        """Make a name of a file that is stored already; False when it is the first of its hard link group."""
+        stored = self._groups.get(folder.row(position)[INODE])
+        if stored is None:
+            return False
+        try:
+            os.link(stored.path, folder.names[position], dst_dir_fd=target, follow_symlinks=False)
+        except OSError:
+            # Too deep for one path, or too many links: a copy of its own is complete all the same.
+            return False
+        self._remember(folder, position, stored.saved)
+        return True
+
+    def _remember(self, folder: Folder, position: int, saved: Saved) -> None:
+        """Bring the tree in line with what was saved; a stamp that could hide a later write stays 0."""
+        name = folder.names[position]
+        folder.missing.discard(name)
+        row = list(saved.row)
+        if not saved.stable or list(folder.row(position)) != row:
+            row[CTIME] = 0
+        folder.set_row(position, row)
+        folder.set_digest(position, saved.digest)
+        if saved.xattrs is not None:
+            folder.xattrs[name] = saved.xattrs
+        else:
+            folder.xattrs.pop(name, None)
+
+    def _finish_folder(self, path: bytes, fd: int) -> None:
+        row, attributes = self._metadata.pop(path)
+        apply_metadata(fd, row, attributes)
+
+    def _meet(self, problem: Problem) -> None:
+        self._problems.append(problem)
+        self._work.on_event(Met(problem))
+
+    def _count(self) -> None:
+        self._done += 1
+        if self._done % _PROGRESS_STEP == 0 or self._done == self._total:
+            self._work.on_event(Progress(self._done, self._total))
+
+
+def _to_copy(work: Work) -> Mapping[bytes, frozenset[bytes]]:
+    """Return, by folder, the names that cannot be linked; folders themselves are among them, harmlessly."""
+    changes, unsaved = work.comparison
+    folders: dict[bytes, set[bytes]] = {}
+    for paths in (changes.added, changes.modified, changes.metadata, changes.touched, unsaved):
+        for path in paths:
+            folder, name = split(path)
+            folders.setdefault(folder, set()).add(name)
+    return {folder: frozenset(names) for folder, names in folders.items() if folder in work.tree.folders}
+
+
+def _link(name: bytes, base: int, target: int) -> bool:
+    """Give a file of the base a second name in the target; False when a copy has to do."""
+    try:
+        os.link(name, name, src_dir_fd=base, dst_dir_fd=target, follow_symlinks=False)
+    except OSError as error:
+        if error.errno in (errno.EMLINK, errno.ENOENT, errno.EPERM, errno.EXDEV, errno.ENOTSUP):
+            return False
+        raise
+    return True

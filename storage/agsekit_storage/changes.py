@@ -1,0 +1,242 @@
+"""What differs between two trees, decided by the columns where they suffice and by content where not."""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Callable
+from typing import NamedTuple, Optional
+
+from agsekit_storage import xattr
+from agsekit_storage.content import NotARegularFile, digest_of, open_regular
+from agsekit_storage.cursor import FolderCursor
+from agsekit_storage.model import (
+    CTIME,
+    GID,
+    INODE,
+    MODE,
+    MTIME,
+    NLINK,
+    NO_DIGEST,
+    SIZE,
+    UID,
+    WIDTH,
+    Changes,
+    Folder,
+    Row,
+    Tree,
+    join,
+)
+
+Digest = Callable[[int, int], bytes]
+"""Computes a content digest from an open file and its size; each backend has its own."""
+
+
+class Comparison(NamedTuple):
+    """The changes, and the paths whose content no snapshot holds yet although they did not change."""
+
+    changes: Changes
+    unsaved: list[bytes]
+
+
+class ContentReader:
+    """Reads what the columns cannot tell from a source folder, in tree order and without following links."""
+
+    def __init__(self, source: bytes, digest: Digest = digest_of) -> None:
+        self._cursor = FolderCursor(source)
+        self._digest = digest
+
+    def file(self, folder: bytes, name: bytes) -> Optional[tuple[bytes, Optional[bytes]]]:
+        """Return digest and extended attributes of a regular file, None when it cannot be read now."""
+        try:
+            fd, status = open_regular(name, self._cursor.seek(folder))
+        except (NotARegularFile, OSError):
+            return None
+        try:
+            return self._digest(fd, status.st_size), xattr.read(fd)
+        except OSError:
+            return None
+        finally:
+            os.close(fd)
+
+    def folder_attributes(self, path: bytes) -> Optional[bytes]:
+        """Return the extended attributes of a folder, None also when it cannot be read now."""
+        try:
+            return xattr.read(self._cursor.seek(path))
+        except OSError:
+            return None
+
+    def close(self) -> None:
+        """Close all descriptors."""
+        self._cursor.abandon()
+
+
+def compare(previous: Optional[Tree], current: Tree, source: bytes, *, digest: Digest = digest_of) -> Comparison:
+    """Find what changed from `previous` to `current`, the state of `source` now.
+
+    Where the columns differ but need not mean a change (the ctime or the inode moved, a stamp that could
+    hide a second write), the content decides; it is read from `source`. Fills the digests and attributes of
+    `current` for everything that is the same as before.
+    """
+    reader = ContentReader(source, digest)
+    try:
+        return _Comparer(previous, current, reader).run()
+    finally:
+        reader.close()
+
+
+class _Comparer:
+    def __init__(self, previous: Optional[Tree], current: Tree, reader: ContentReader) -> None:
+        self._before = previous.folders if previous else {}
+        self._previous = previous
+        self._now = current
+        self._reader = reader
+        self._changes = Changes()
+        self._unsaved: list[bytes] = []
+        self._unlistable = frozenset(_unlistable_folders(current))
+
+    def run(self) -> Comparison:
+        self._compare_root()
+        before = self._before
+        for path, folder in self._now.folders.items():
+            old = before.get(path)
+            if path in self._unlistable:
+                continue
+            if old is None:
+                self._all_added(path, folder)
+            elif folder is old or (
+                folder.stats == old.stats and folder.names == old.names and folder.links == old.links
+            ):
+                folder.digests, folder.xattrs = old.digests, old.xattrs
+                folder.missing |= old.missing
+                self._unsaved += [join(path, name) for name in folder.names if name in old.missing]
+            else:
+                self._compare_folder(path, folder, old)
+        self._whole_folders_removed()
+        return Comparison(self._changes, self._unsaved)
+
+    def _compare_root(self) -> None:
+        self._now.root_xattrs = self._reader.folder_attributes(b"")
+        if self._previous is None:
+            return
+        old, new = self._previous.root, self._now.root
+        if _owner_and_mode(old) != _owner_and_mode(new) or self._previous.root_xattrs != self._now.root_xattrs:
+            self._changes.metadata.append(b".")
+
+    def _all_added(self, path: bytes, folder: Folder) -> None:
+        for position, name in enumerate(folder.names):
+            self._changes.added.append(join(path, name))
+            if stat.S_ISDIR(folder.stats[position * WIDTH + MODE]):
+                self._read_folder_attributes(path, folder, name)
+
+    def _read_folder_attributes(self, path: bytes, folder: Folder, name: bytes) -> Optional[bytes]:
+        attributes = self._reader.folder_attributes(join(path, name))
+        if attributes is not None:
+            folder.xattrs[name] = attributes
+        return attributes
+
+    def _compare_folder(self, path: bytes, folder: Folder, old: Folder) -> None:
+        positions = old.index()
+        for position, name in enumerate(folder.names):
+            before = positions.pop(name, None)
+            if before is None:
+                self._changes.added.append(join(path, name))
+                if stat.S_ISDIR(folder.row(position)[MODE]):
+                    self._read_folder_attributes(path, folder, name)
+                continue
+            self._compare_entry(path, folder, position, old, before)
+        self._changes.removed += [join(path, name) for name in positions]
+
+    def _compare_entry(self, path: bytes, folder: Folder, position: int, old: Folder, before: int) -> None:
+        name = folder.names[position]
+        new_row, old_row = folder.row(position), old.row(before)
+        kind = stat.S_IFMT(new_row[MODE])
+        if kind != stat.S_IFMT(old_row[MODE]):
+            self._changes.modified.append(join(path, name))
+            if kind == stat.S_IFDIR:
+                self._read_folder_attributes(path, folder, name)
+        elif kind == stat.S_IFDIR:
+            self._compare_subfolder(path, folder, name, new_row, old_row, old)
+        elif kind == stat.S_IFREG:
+            self._compare_file(path, folder, position, old, before)
+        elif kind == stat.S_IFLNK and folder.links[name] != old.links[name]:
+            self._changes.modified.append(join(path, name))
+        elif _owner_and_mode(new_row) != _owner_and_mode(old_row):
+            self._changes.metadata.append(join(path, name))
+        elif new_row[MTIME] != old_row[MTIME]:
+            self._changes.touched.append(join(path, name))
+
+    def _compare_subfolder(
+        self, path: bytes, folder: Folder, name: bytes, new_row: Row, old_row: Row, old: Folder
+    ) -> None:
+        attributes = old.xattrs.get(name)
+        if name in old.missing and name not in folder.missing:
+            self._changes.metadata.append(join(path, name))
+            self._read_folder_attributes(path, folder, name)
+            return
+        if new_row[CTIME] != old_row[CTIME]:
+            attributes = self._read_folder_attributes(path, folder, name)
+        elif attributes is not None:
+            folder.xattrs[name] = attributes
+        if _owner_and_mode(new_row) != _owner_and_mode(old_row) or attributes != old.xattrs.get(name):
+            self._changes.metadata.append(join(path, name))
+
+    def _compare_file(self, path: bytes, folder: Folder, position: int, old: Folder, before: int) -> None:
+        name = folder.names[position]
+        new_row, old_row = folder.row(position), old.row(before)
+        here = join(path, name)
+        if new_row[SIZE] != old_row[SIZE]:
+            self._changes.modified.append(here)
+            return
+        if name in old.missing:
+            folder.missing.add(name)
+            if _identity(new_row) == _identity(old_row) and new_row[CTIME]:
+                self._unsaved.append(here)
+            else:
+                self._changes.modified.append(here)
+            return
+        digest, attributes = old.digest(before), old.xattrs.get(name)
+        if _identity(new_row) != _identity(old_row):
+            read = self._reader.file(path, name)
+            if read is None or digest in (NO_DIGEST, b"") or read[0] != digest:
+                self._changes.modified.append(here)
+                return
+            attributes = read[1]
+        folder.set_digest(position, digest)
+        if attributes is not None:
+            folder.xattrs[name] = attributes
+        if (
+            _owner_and_mode(new_row) != _owner_and_mode(old_row)
+            or attributes != old.xattrs.get(name)
+            or (new_row[INODE] != old_row[INODE] and max(new_row[NLINK], old_row[NLINK]) > 1)
+        ):
+            self._changes.metadata.append(here)
+        elif new_row[MTIME] != old_row[MTIME]:
+            self._changes.touched.append(here)
+
+    def _whole_folders_removed(self) -> None:
+        now = self._now.folders
+        for path, folder in self._before.items():
+            if path not in now and not self._is_unknown(path):
+                self._changes.removed += [join(path, name) for name in folder.names]
+
+    def _is_unknown(self, path: bytes) -> bool:
+        """Tell whether a folder lies below one that cannot be listed: it may well be there still."""
+        return any(path.startswith(folder + b"/") for folder in self._unlistable)
+
+
+def _unlistable_folders(tree: Tree) -> list[bytes]:
+    found = []
+    for path, folder in tree.folders.items():
+        if folder.missing:
+            modes = dict(zip(folder.names, folder.stats[MODE::WIDTH]))
+            found += [join(path, name) for name in folder.missing if stat.S_ISDIR(modes.get(name, 0))]
+    return found
+
+
+def _owner_and_mode(row: Row) -> tuple[int, int, int]:
+    return row[MODE], row[UID], row[GID]
+
+
+def _identity(row: Row) -> tuple[int, int, int]:
+    return row[CTIME], row[INODE], row[MTIME]

@@ -1,0 +1,277 @@
+"""The bytes of files: read without following links, copied with their holes, and named by a digest."""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+import struct
+import time
+from collections.abc import Iterator
+from hashlib import blake2b
+from typing import NamedTuple, Optional
+
+from agsekit_storage import xattr
+from agsekit_storage.model import DIGEST_SIZE, GID, MODE, MTIME, UID, Row, clamp_row, stat_row
+
+_BLOCK = 128 * 1024
+_ZEROS = bytes(_BLOCK)
+_TRIES = 4
+_PAUSE = 0.03
+"""A file that is being written gets this many tries, this many seconds apart, to hold still."""
+
+READ_FLAGS = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOCTTY
+CREATE_FLAGS = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+
+
+class NotARegularFile(OSError):
+    """What was a regular file when the folder was walked is something else now."""
+
+
+class ReadFailed(OSError):
+    """A source file is there but cannot be read; any other OSError of a copy means the destination failed."""
+
+
+class Saved(NamedTuple):
+    """A file that was copied: the columns it had, what was read, and whether it held still."""
+
+    row: Row
+    digest: bytes
+    xattrs: Optional[bytes]
+    stable: bool
+
+
+class ContentDigest:
+    """BLAKE2b over the blocks of a file, with runs of zero blocks replaced by their positions.
+
+    Blocks are 128 KiB and aligned. A file without an all-zero block gets the plain BLAKE2b (160 bits) of its
+    content; one with such blocks gets BLAKE2b, personalised `agsekit-holes`, over the digest of the other blocks,
+    the length, and (first block, number of blocks) of every run as little-endian 64-bit numbers. A hole and
+    written zeros give the same digest, and a terabyte of holes costs nothing.
+    """
+
+    def __init__(self) -> None:
+        self._hash = blake2b(digest_size=DIGEST_SIZE)
+        self._runs: list[tuple[int, int]] = []
+
+    def add(self, block: bytes) -> None:
+        """Take the next block that is not all zeros."""
+        self._hash.update(block)
+
+    def skip(self, first: int, count: int) -> None:
+        """Take `count` zero blocks starting with block number `first`."""
+        if self._runs and sum(self._runs[-1]) == first:
+            start, length = self._runs.pop()
+            self._runs.append((start, length + count))
+        else:
+            self._runs.append((first, count))
+
+    def finish(self, size: int) -> bytes:
+        """Return the digest of a file of `size` bytes."""
+        if not self._runs:
+            return self._hash.digest()
+        holes = blake2b(self._hash.digest(), digest_size=DIGEST_SIZE, person=b"agsekit-holes")
+        holes.update(struct.pack("<q", size))
+        for run in self._runs:
+            holes.update(struct.pack("<qq", *run))
+        return holes.digest()
+
+
+def read_blocks(fd: int, size: int) -> Iterator[tuple[int, Optional[bytes], int]]:
+    """Yield (block number, data, number of blocks) for `size` bytes; data is None for a run of zero blocks.
+
+    Stops early, without an error, where the file turns out shorter.
+    """
+    position = 0
+    sparse = size > _BLOCK and _is_sparse(fd, size)
+    while position < size:
+        if sparse:
+            hole_end = _next_data(fd, position, size)
+            whole = (hole_end - position) // _BLOCK
+            if whole:
+                yield position // _BLOCK, None, whole
+                position += whole * _BLOCK
+                continue
+        block = _read_exactly(fd, position, min(_BLOCK, size - position))
+        if not block:
+            return
+        if len(block) == _BLOCK and block == _ZEROS:
+            yield position // _BLOCK, None, 1
+        else:
+            yield position // _BLOCK, block, 1
+        if len(block) < min(_BLOCK, size - position):
+            return
+        position += len(block)
+
+
+def digest_of(fd: int, size: int) -> bytes:
+    """Return the content digest of an open regular file."""
+    digest = ContentDigest()
+    for number, data, count in read_blocks(fd, size):
+        if data is None:
+            digest.skip(number, count)
+        else:
+            digest.add(data)
+    return digest.finish(size)
+
+
+def copy_content(source: int, destination: int, size: int) -> bytes:
+    """Copy `size` bytes between open files, leaving holes where there are zeros, and return the digest."""
+    digest = ContentDigest()
+    end = 0
+    for number, data, count in read_blocks(source, size):
+        if data is None:
+            digest.skip(number, count)
+            end = (number + count) * _BLOCK
+            continue
+        digest.add(data)
+        offset = number * _BLOCK
+        _write_all(destination, data, offset)
+        end = offset + len(data)
+    if end < size or size > _BLOCK:
+        os.ftruncate(destination, end)
+    return digest.finish(end)
+
+
+def open_regular(name: bytes, folder: int) -> tuple[int, os.stat_result]:
+    """Open a regular file for reading, whatever a hostile writer put in its place.
+
+    Raises:
+        NotARegularFile: a link, FIFO, socket, device or folder is there now.
+        FileNotFoundError: it vanished.
+        ReadFailed: it may not or cannot be read.
+        OSError: this process or machine is out of descriptors or memory.
+    """
+    try:
+        fd = os.open(name, READ_FLAGS, dir_fd=folder)
+    except OSError as error:
+        if error.errno in (errno.ELOOP, errno.ENXIO, errno.EMLINK):
+            raise NotARegularFile(error.errno, "not a regular file any more") from None
+        if error.errno in (errno.ENOENT, errno.EMFILE, errno.ENFILE, errno.ENOMEM):
+            raise
+        raise ReadFailed(error.errno, error.strerror) from None
+    status = os.fstat(fd)
+    if not stat.S_ISREG(status.st_mode):
+        os.close(fd)
+        raise NotARegularFile(errno.ESTALE, "not a regular file any more")
+    return fd, status
+
+
+def save_file(name: bytes, source_folder: int, destination_folder: int, *, as_name: Optional[bytes] = None) -> Saved:
+    """Copy a regular file, with its metadata, into a new file of another folder.
+
+    A file that changes while it is read is read again; if it does not hold still, what was read last stays
+    and `stable` is False. On an error nothing is left in the destination.
+
+    Raises:
+        NotARegularFile: something else is there now.
+        FileNotFoundError: it vanished.
+        ReadFailed: it cannot be read.
+        OSError: the copy cannot be written.
+    """
+    target = name if as_name is None else as_name
+    source, before = open_regular(name, source_folder)
+    try:
+        destination = os.open(target, CREATE_FLAGS, 0o600, dir_fd=destination_folder)
+        try:
+            for attempt in range(_TRIES):
+                if attempt:
+                    time.sleep(_PAUSE)
+                    os.ftruncate(destination, 0)
+                    before = os.fstat(source)
+                digest = copy_content(source, destination, before.st_size)
+                after = os.fstat(source)
+                stable = _same(before, after)
+                if stable:
+                    break
+            row = clamp_row(stat_row(after if stable else before))
+            attributes = xattr.read(source)
+            apply_metadata(destination, row, attributes)
+            return Saved(row, digest, attributes, stable)
+        except BaseException:
+            os.unlink(target, dir_fd=destination_folder)
+            raise
+        finally:
+            os.close(destination)
+    finally:
+        os.close(source)
+
+
+def apply_metadata(fd: int, row: Row, attributes: Optional[bytes]) -> None:
+    """Give an open file or folder the owner (where allowed), mode, attributes and times of a row.
+
+    Setuid and setgid bits of files are not set: a restored file must not lend anyone's rights.
+    """
+    status = os.fstat(fd)
+    mode = stat.S_IMODE(row[MODE])
+    if not stat.S_ISDIR(row[MODE]):
+        mode &= ~(stat.S_ISUID | stat.S_ISGID)
+    give_owner(fd, status, row)
+    xattr.write(fd, attributes)
+    os.fchmod(fd, mode)
+    os.utime(fd, ns=(row[MTIME], row[MTIME]))
+
+
+def give_owner(fd: int, status: os.stat_result, row: Row) -> None:
+    """Change owner and group where the user may; what is not allowed stays as it is."""
+    uid, gid = row[UID], row[GID]
+    if (status.st_uid, status.st_gid) == (uid, gid):
+        return
+    try:
+        os.fchown(fd, uid, gid)
+    except PermissionError:
+        try:
+            os.fchown(fd, -1, gid)
+        except PermissionError:
+            pass
+
+
+def make_link(name: bytes, target: bytes, row: Row, folder: int) -> None:
+    """Make a symbolic link with the owner (where allowed) and the time of a row."""
+    os.symlink(target, name, dir_fd=folder)
+    if os.geteuid() == 0:
+        os.chown(name, row[UID], row[GID], dir_fd=folder, follow_symlinks=False)
+    os.utime(name, ns=(row[MTIME], row[MTIME]), dir_fd=folder, follow_symlinks=False)
+
+
+def _same(before: os.stat_result, after: os.stat_result) -> bool:
+    return (before.st_size, before.st_mtime_ns, before.st_ctime_ns) == (
+        after.st_size,
+        after.st_mtime_ns,
+        after.st_ctime_ns,
+    )
+
+
+def _is_sparse(fd: int, size: int) -> bool:
+    return os.fstat(fd).st_blocks * 512 < size
+
+
+def _next_data(fd: int, position: int, size: int) -> int:
+    """Return where the next data begins at or after `position`; `size` when only a hole follows."""
+    try:
+        return os.lseek(fd, position, os.SEEK_DATA)
+    except OSError as error:
+        if error.errno == errno.ENXIO:
+            return size
+        if error.errno == errno.EINVAL:
+            return position
+        raise
+
+
+def _read_exactly(fd: int, position: int, length: int) -> bytes:
+    try:
+        block = os.pread(fd, length, position)
+        while block and len(block) < length:
+            more = os.pread(fd, length - len(block), position + len(block))
+            if not more:
+                break
+            block += more
+    except OSError as error:
+        raise ReadFailed(error.errno, error.strerror) from None
+    return block
+
+
+def _write_all(fd: int, data: bytes, offset: int) -> None:
+    written = os.pwrite(fd, data, offset)
+    while written < len(data):
+        written += os.pwrite(fd, data[written:], offset + written)

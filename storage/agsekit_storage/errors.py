@@ -1,0 +1,34 @@
+"""What can go wrong in a store."""
+
+from __future__ import annotations
+
+from typing import Optional
+
+
+class StorageError(Exception):
+    """An expected failure. `message` is a sentence without a final full stop; `hint` says what to do."""
+
+    def __init__(self, message: str, *, hint: Optional[str] = None) -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
+
+
+class StoreRefused(StorageError):
+    """The folder cannot be a store for this source: it is a matter of paths, not of luck."""
+
+
+class StoreLocked(StorageError):
+    """Another process is writing to the store, and went on for longer than we were willing to wait."""
+
+
+class SnapshotNotFound(StorageError):
+    """No snapshot of that name."""
+
+
+class SourceUnavailable(StorageError):
+    """The source folder does not exist, is not a folder, or cannot be read at all."""
+
+
+class StoreDamaged(StorageError):
+    """A file of the store does not say what it must."""

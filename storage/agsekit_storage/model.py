@@ -1,0 +1,261 @@
+"""The state of a folder at one moment, in the form that 100,000 files fit into a few megabytes."""
+
+from __future__ import annotations
+
+import operator
+import stat
+from array import array
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import NamedTuple, Optional
+
+DIGEST_SIZE = 20
+"""Bytes of a content digest: BLAKE2b cut to 160 bits, or a git object id."""
+
+NO_DIGEST = bytes(DIGEST_SIZE)
+"""Stands where there is no content: folders, links, and files that have not been read."""
+
+COLUMNS = ("mode", "size", "mtime_ns", "ctime_ns", "inode", "uid", "gid", "nlink")
+MODE, SIZE, MTIME, CTIME, INODE, UID, GID, NLINK = range(8)
+WIDTH = len(COLUMNS)
+
+_INT64_MAX = 2**63 - 1
+_INT64_MIN = -(2**63)
+
+stat_row = operator.attrgetter(
+    "st_mode", "st_size", "st_mtime_ns", "st_ctime_ns", "st_ino", "st_uid", "st_gid", "st_nlink"
+)
+"""The columns of one `os.stat_result`, in the order of `COLUMNS`."""
+
+Row = Sequence[int]
+
+
+def clamp_row(row: Iterable[int]) -> list[int]:
+    """Fit a row into signed 64 bits: some file systems have inode numbers and years beyond."""
+    return [min(max(value, _INT64_MIN), _INT64_MAX) for value in row]
+
+
+class Entry(NamedTuple):
+    """One path of a tree. `path` is relative to the source; `link` is a symbolic link's target."""
+
+    path: bytes
+    row: Row
+    digest: bytes
+    link: Optional[bytes]
+    xattrs: Optional[bytes]
+
+
+class Folder:
+    """The entries directly inside one folder, sorted by name; everything is indexed by position.
+
+    Attributes:
+        names: the names that are kept.
+        stats: `WIDTH` numbers per name, the columns of `COLUMNS`.
+        digests: `DIGEST_SIZE` bytes per name.
+        links: the targets of the symbolic links.
+        xattrs: extended attributes of those names that have any, as `xattr.encode` makes them.
+        missing: names whose content could not be read, so no snapshot holds it yet; for a folder:
+            it could not be listed.
+        ignored: names that the rules leave out, remembered so that they need not be judged again.
+        identity: inode and ctime of the folder itself when it was listed; ctime 0 when it may have
+            changed unseen since.
+    """
+
+    __slots__ = ("digests", "identity", "ignored", "links", "missing", "names", "stats", "xattrs")
+
+    def __init__(
+        self,
+        names: list[bytes],
+        stats: array[int],
+        *,
+        identity: tuple[int, int] = (0, 0),
+        digests: Optional[bytearray] = None,
+        links: Optional[dict[bytes, bytes]] = None,
+        xattrs: Optional[dict[bytes, bytes]] = None,
+        missing: Iterable[bytes] = (),
+        ignored: Sequence[bytes] = (),
+    ) -> None:
+        self.names = names
+        self.stats = stats
+        self.identity = identity
+        self.digests = bytearray(DIGEST_SIZE * len(names)) if digests is None else digests
+        self.links = links or {}
+        self.xattrs = xattrs or {}
+        self.missing = set(missing)
+        self.ignored = ignored
+
+    def row(self, index: int) -> array[int]:
+        """Return the columns of the name at `index`."""
+        return self.stats[index * WIDTH : (index + 1) * WIDTH]
+
+    def set_row(self, index: int, row: Row) -> None:
+        """Replace the columns of the name at `index`."""
+        self.stats[index * WIDTH : (index + 1) * WIDTH] = array("q", row)
+
+    def digest(self, index: int) -> bytes:
+        """Return the content digest of the name at `index`, `NO_DIGEST` when there is none."""
+        return bytes(self.digests[index * DIGEST_SIZE : (index + 1) * DIGEST_SIZE])
+
+    def set_digest(self, index: int, digest: bytes) -> None:
+        """Replace the content digest of the name at `index`."""
+        self.digests[index * DIGEST_SIZE : (index + 1) * DIGEST_SIZE] = digest
+
+    def index(self) -> dict[bytes, int]:
+        """Return the position of every name."""
+        return {name: position for position, name in enumerate(self.names)}
+
+    def same_as(self, other: Folder) -> bool:
+        """Tell whether another folder looks the same in every way that a walk can see."""
+        return (
+            self.identity == other.identity
+            and self.stats == other.stats
+            and self.names == other.names
+            and self.links == other.links
+            and self.ignored == other.ignored
+        )
+
+    def without(self, names: frozenset[bytes]) -> Folder:
+        """Return a folder without some of its names."""
+        keep = [position for position, name in enumerate(self.names) if name not in names]
+        stats = array("q")
+        digests = bytearray()
+        for position in keep:
+            stats.extend(self.row(position))
+            digests += self.digest(position)
+        return Folder(
+            [self.names[position] for position in keep],
+            stats,
+            identity=self.identity,
+            digests=digests,
+            links={name: target for name, target in self.links.items() if name not in names},
+            xattrs={name: value for name, value in self.xattrs.items() if name not in names},
+            missing=self.missing - names,
+            ignored=self.ignored,
+        )
+
+
+@dataclass
+class Tree:
+    """A whole folder at one moment.
+
+    Attributes:
+        root: the columns of the source folder itself.
+        device: the file system (`st_dev`) of the source.
+        folders: every folder by its path relative to the source (`b""` is the source itself),
+            parents before their children and each folder followed at once by all that is below it.
+        rules: fingerprint of the excludes it was walked with.
+        rule_files: contents of the `.backupignore` files it was walked with, by folder.
+        root_xattrs: extended attributes of the source folder itself.
+    """
+
+    root: Row
+    device: int
+    folders: dict[bytes, Folder]
+    rules: str = ""
+    rule_files: Mapping[bytes, bytes] = field(default_factory=dict)
+    root_xattrs: Optional[bytes] = None
+
+    def entries(self) -> Iterator[Entry]:
+        """Yield every path except the source itself, folder by folder."""
+        for path, folder in self.folders.items():
+            for position, name in enumerate(folder.names):
+                yield Entry(
+                    join(path, name),
+                    folder.row(position),
+                    folder.digest(position),
+                    folder.links.get(name),
+                    folder.xattrs.get(name),
+                )
+
+    def count_files(self) -> int:
+        """Return the number of entries that are not folders."""
+        return sum(len(folder.names) for folder in self.folders.values()) - len(self.folders) + 1
+
+    def totals(self) -> tuple[int, int, int]:
+        """Return the number of files (everything that is not a folder), of folders, and of bytes."""
+        files = size = 0
+        for folder in self.folders.values():
+            stats = folder.stats
+            for base in range(0, len(stats), WIDTH):
+                if not stat.S_ISDIR(stats[base]):
+                    files += 1
+                    if stat.S_ISREG(stats[base]):
+                        size += stats[base + SIZE]
+        return files, len(self.folders), size
+
+
+def join(folder: bytes, name: bytes) -> bytes:
+    """Return the path of a name inside a folder of a tree."""
+    return folder + b"/" + name if folder else name
+
+
+def split(path: bytes) -> tuple[bytes, bytes]:
+    """Return the folder and the name of a path of a tree."""
+    folder, _, name = path.rpartition(b"/")
+    return folder, name
+
+
+@dataclass(frozen=True)
+class Problem:
+    """A path that a snapshot does not hold as it should.
+
+    `reason` is `unreadable`, `vanished`, `unstable` (it kept changing while it was read; what was read is
+    saved), `special` (a device, socket or FIFO: recorded, not saved), `other-filesystem` (a mount point:
+    recorded, not entered) or `rules-unusable` (a `.backupignore` that cannot be read: nothing is ignored by it).
+    """
+
+    path: bytes
+    reason: str
+    detail: str = ""
+
+    @property
+    def harmless(self) -> bool:
+        """True for what no snapshot ever holds, so that it does not make one incomplete."""
+        return self.reason in ("special", "other-filesystem", "rules-unusable")
+
+
+@dataclass
+class Changes:
+    """What differs between two trees, as paths relative to the source, in tree order.
+
+    `modified` is other content (or another kind of thing), `metadata` the same content under another
+    mode, owner, attribute or hard link, `touched` nothing but another time. A folder counts as
+    added or removed beside what is in it.
+    """
+
+    added: list[bytes] = field(default_factory=list)
+    modified: list[bytes] = field(default_factory=list)
+    metadata: list[bytes] = field(default_factory=list)
+    touched: list[bytes] = field(default_factory=list)
+    removed: list[bytes] = field(default_factory=list)
+
+    def __bool__(self) -> bool:
+        """Tell whether anything changed that is worth a snapshot; a new time alone is not."""
+        return bool(self.added or self.modified or self.metadata or self.removed)
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """What a store says about one snapshot.
+
+    `sequence` orders the snapshots of a store whatever the clock did; `created` is seconds since the
+    epoch; `kind` is one of manual, interval, pre-run, post-run, watch, safety, or foreign for a folder that
+    another tool made. `files`, `bytes` and the counts are 0 for a foreign one.
+    """
+
+    id: str
+    sequence: int
+    created: float
+    backend: str
+    kind: str
+    files: int = 0
+    folders: int = 0
+    bytes: int = 0
+    added: int = 0
+    modified: int = 0
+    metadata: int = 0
+    removed: int = 0
+    complete: bool = True
+    pinned: bool = False
+    problems: Sequence[Problem] = ()
+    run: Optional[Mapping[str, str]] = None

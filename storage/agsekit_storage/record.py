@@ -1,0 +1,247 @@
+"""The Tree record of a snapshot: everything about it except the contents of its files.
+
+A record is one file: the line `agsekit-tree 1`, a line of JSON (the header), then one zlib stream (the body).
+`snapshots list` reads the headers only. The body is the little-endian concatenation of sections, each preceded by its
+length in bytes as an unsigned 64-bit number, in the order of `_SECTIONS`:
+
+    folders     the path of each folder, each ended by NUL, in tree order
+    counts      uint32 per folder: how many names it has
+    identities  int64 × 2 per folder: its inode, and its ctime when it was listed (0: may have changed unseen)
+    names       the names of all folders one after the other, each ended by NUL
+    stats       int64 per name, one whole column after the other in the order of `model.COLUMNS`
+    digests     20 bytes per name, zeros where there is no content
+    links       the target of each symbolic link in the order of the names, each ended by NUL
+    xattrs      per name that has any: number of the name, NUL, length, NUL, the bytes of `xattr.encode`
+    missing     per name whose content is not in the snapshot: number of the name, NUL
+    ignored     per name left out by the rules: number of the folder, NUL, the name, NUL
+    rules       per `.backupignore`: folder, NUL, length, NUL, content
+    root        int64 × 8: the columns of the source folder itself, then its device; then its xattrs
+"""
+
+from __future__ import annotations
+
+import json
+import stat
+import struct
+import sys
+import zlib
+from array import array
+from collections.abc import Iterator
+from typing import Any, BinaryIO
+
+from agsekit_storage.errors import StoreDamaged
+from agsekit_storage.model import DIGEST_SIZE, MODE, WIDTH, Folder, Tree
+
+MAGIC = b"agsekit-tree 1\n"
+_LARGEST_HEADER = 16 * 1024 * 1024
+_LENGTH = struct.Struct("<Q")
+
+Header = dict[str, Any]
+
+
+def encode(header: Header, tree: Tree) -> bytes:
+    """Return the record of a tree as bytes."""
+    line = json.dumps(header, sort_keys=True, separators=(",", ":")).encode()
+    packer = zlib.compressobj(1)
+    parts = [MAGIC, line, b"\n"]
+    for section in _sections(tree):
+        parts.append(packer.compress(_LENGTH.pack(len(section))))
+        parts.append(packer.compress(section))
+    parts.append(packer.flush())
+    return b"".join(parts)
+
+
+def read_header(file: BinaryIO) -> Header:
+    """Read the header and leave the file at the body.
+
+    Raises:
+        StoreDamaged: this is not a record.
+    """
+    if file.read(len(MAGIC)) != MAGIC:
+        raise StoreDamaged("it does not begin like a record of agsekit")
+    try:
+        header = json.loads(file.readline(_LARGEST_HEADER))
+    except ValueError:
+        raise StoreDamaged("its header cannot be read") from None
+    if not isinstance(header, dict):
+        raise StoreDamaged("its header cannot be read")
+    return header
+
+
+def decode(file: BinaryIO) -> tuple[Header, Tree]:
+    """Read a whole record.
+
+    Raises:
+        StoreDamaged: it is truncated or altered.
+    """
+    header = read_header(file)
+    try:
+        return header, _tree(memoryview(zlib.decompress(file.read())))
+    except (zlib.error, struct.error, ValueError, IndexError, KeyError) as error:
+        raise StoreDamaged(f"its body cannot be read ({error})") from None
+
+
+def _sections(tree: Tree) -> Iterator[bytes]:
+    folders = list(tree.folders.values())
+    names = [name for folder in folders for name in folder.names]
+    stats = array("q")
+    for folder in folders:
+        stats.extend(folder.stats)
+    yield _terminated(list(tree.folders))
+    yield _little(array("I", [len(folder.names) for folder in folders]))
+    yield _little(array("q", [number for folder in folders for number in folder.identity]))
+    yield _terminated(names)
+    yield b"".join(_little(stats[column::WIDTH]) for column in range(WIDTH))
+    yield b"".join(folder.digests for folder in folders)
+    yield _terminated([f.links[name] for f in folders if f.links for name in f.names if name in f.links])
+    yield from _sparse_sections(folders)
+    yield b"".join(b"%s\0%d\0%s" % (path, len(text), text) for path, text in tree.rule_files.items())
+    yield _little(array("q", [*tree.root, tree.device])) + (tree.root_xattrs or b"")
+
+
+def _sparse_sections(folders: list[Folder]) -> Iterator[bytes]:
+    attributes, missing, ignored = [], [], []
+    first = 0
+    for number, folder in enumerate(folders):
+        if folder.xattrs or folder.missing:
+            for position, name in enumerate(folder.names, first):
+                value = folder.xattrs.get(name)
+                if value:
+                    attributes.append(b"%d\0%d\0%s" % (position, len(value), value))
+                if name in folder.missing:
+                    missing.append(b"%d\0" % position)
+        ignored += [b"%d\0%s\0" % (number, name) for name in folder.ignored]
+        first += len(folder.names)
+    yield b"".join(attributes)
+    yield b"".join(missing)
+    yield b"".join(ignored)
+
+
+def _tree(body: memoryview) -> Tree:
+    sections = _split(body)
+    paths = _names(next(sections))
+    counts = _numbers("I", next(sections))
+    identities = _numbers("q", next(sections))
+    names = _names(next(sections))
+    stats = _rows(next(sections), len(names))
+    digests = next(sections)
+    targets = iter(_names(next(sections)))
+    if not len(paths) == len(counts) == len(identities) // 2 or sum(counts) != len(names):
+        raise ValueError("the sections do not fit together")
+    if len(digests) != len(names) * DIGEST_SIZE:
+        raise ValueError("the digests do not fit the names")
+    folders: dict[bytes, Folder] = {}
+    first = 0
+    for number, (path, count) in enumerate(zip(paths, counts)):
+        last = first + count
+        folders[path] = Folder(
+            names[first:last],
+            stats[first * WIDTH : last * WIDTH],
+            identity=(identities[2 * number], identities[2 * number + 1]),
+            digests=bytearray(digests[first * DIGEST_SIZE : last * DIGEST_SIZE]),
+        )
+        first = last
+    in_order = list(folders.values())
+    _fill_links(in_order, targets)
+    _fill_sparse(in_order, names, counts, sections)
+    rules = dict(_counted(next(sections)))
+    root = bytes(next(sections))
+    fixed = _numbers("q", memoryview(root)[: (WIDTH + 1) * 8])
+    return Tree(
+        list(fixed[:WIDTH]),
+        fixed[WIDTH],
+        folders,
+        rule_files=rules,
+        root_xattrs=root[(WIDTH + 1) * 8 :] or None,
+    )
+
+
+def _fill_links(folders: list[Folder], targets: Iterator[bytes]) -> None:
+    for folder in folders:
+        # S_IFLNK is above every other kind but sockets: one look at the largest mode skips most folders.
+        modes = folder.stats[MODE::WIDTH]
+        if not modes or max(modes) < stat.S_IFLNK:
+            continue
+        for name, mode in zip(folder.names, modes):
+            if stat.S_ISLNK(mode):
+                folder.links[name] = next(targets)
+
+
+def _split(body: memoryview) -> Iterator[memoryview]:
+    position = 0
+    while position < len(body):
+        (length,) = _LENGTH.unpack_from(body, position)
+        position += _LENGTH.size
+        if position + length > len(body):
+            raise ValueError("a section is cut short")
+        yield body[position : position + length]
+        position += length
+
+
+def _terminated(names: list[bytes]) -> bytes:
+    return b"\0".join(names) + b"\0" if names else b""
+
+
+def _names(section: memoryview) -> list[bytes]:
+    return bytes(section).split(b"\0")[:-1]
+
+
+def _little(numbers: array[int]) -> bytes:
+    if sys.byteorder == "big":
+        numbers = numbers[:]
+        numbers.byteswap()
+    return numbers.tobytes()
+
+
+def _numbers(kind: str, section: memoryview) -> array[int]:
+    numbers = array(kind)
+    numbers.frombytes(section)
+    if sys.byteorder == "big":
+        numbers.byteswap()
+    return numbers
+
+
+def _rows(section: memoryview, count: int) -> array[int]:
+    columns = _numbers("q", section)
+    if len(columns) != count * WIDTH:
+        raise ValueError("the columns do not fit the names")
+    rows = array("q", bytes(8 * len(columns)))
+    for column in range(WIDTH):
+        rows[column::WIDTH] = columns[column * count : (column + 1) * count]
+    return rows
+
+
+def _counted(section: memoryview) -> Iterator[tuple[bytes, bytes]]:
+    """Yield the key and the bytes of entries `key NUL length NUL bytes`."""
+    rest = bytes(section)
+    position = 0
+    while position < len(rest):
+        key_end = rest.index(b"\0", position)
+        length_end = rest.index(b"\0", key_end + 1)
+        end = length_end + 1 + int(rest[key_end + 1 : length_end])
+        if end > len(rest):
+            raise ValueError("an entry is cut short")
+        yield rest[position:key_end], rest[length_end + 1 : end]
+        position = end
+
+
+def _fill_sparse(
+    folders: list[Folder], names: list[bytes], counts: array[int], sections: Iterator[memoryview]
+) -> None:
+    attributes = {int(key): value for key, value in _counted(next(sections))}
+    missing = {int(number) for number in _names(next(sections))}
+    ignored = _names(next(sections))
+    if attributes or missing:
+        first = 0
+        for folder, count in zip(folders, counts):
+            for number in range(first, first + count):
+                if number in attributes:
+                    folder.xattrs[names[number]] = attributes[number]
+                if number in missing:
+                    folder.missing.add(names[number])
+            first += count
+    left_out: dict[int, list[bytes]] = {}
+    for number_text, name in zip(ignored[::2], ignored[1::2]):
+        left_out.setdefault(int(number_text), []).append(name)
+    for number, gone in left_out.items():
+        folders[number].ignored = gone
