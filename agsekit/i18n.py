@@ -20,7 +20,7 @@ def language(environment: Mapping[str, str]) -> str:
     return ENGLISH
 
 
-@functools.lru_cache(maxsize=None)
+@functools.cache
 def _catalogue(code: str) -> Mapping[str, str]:
     if code == ENGLISH:
         return {}

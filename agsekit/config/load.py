@@ -1,0 +1,219 @@
+"""From the configuration file to the model, with every problem reported at once."""
+
+from __future__ import annotations
+
+import functools
+import stat
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from agsekit.agent_types import CUSTOM
+from agsekit.config import fields
+from agsekit.config.checks import PlacedMount, check_config_out_of_reach, check_mounts
+from agsekit.config.model import GUEST_HOME, Address, Agent, Config, Mount, PortForward, Proxy, Vm
+from agsekit.config.problems import Problems, quoted, with_suggestion
+from agsekit.config.tables import Table, entries_of, items_of, parsed
+from agsekit.config.yaml_nodes import Value, construct, load_root, read_limited
+from agsekit.i18n import _
+
+ROOT_KEYS = ("vms", "mounts", "agents")
+VM_KEYS = ("engine", "cpu", "ram", "disk", "cloud-init", "proxychains", "port-forwarding")
+FORWARD_KEYS = ("type", "host-addr", "vm-addr")
+MOUNT_KEYS = ("source", "target", "backup", "interval", "vm", "backend", "exclude")
+AGENT_KEYS = ("type", "env", "default-args", "vm", "proxychains", "command")
+
+_READABLE_BY_OTHERS = stat.S_IRGRP | stat.S_IROTH
+
+
+def load_config(path: Path, *, home: Path) -> Config:
+    """Read and check a configuration. `home` is what `~` means in it, an absolute path.
+
+    Raises:
+        ConfigError: the file is missing or cannot be read, or it has problems; then the message holds
+            all of them, one a line, as `file:line: key.path: problem`.
+    """
+    data, mode = read_limited(path)
+    problems = Problems(path)
+    root = _root_table(load_root(data, problems), problems)
+    vms = _load_vms(root, problems)
+    placed = _load_mounts(root, vms, home, problems)
+    check_mounts(placed)
+    agents = _load_agents(root, vms, problems)
+    problems.raise_if_any()
+
+    mounts = tuple(each.mount for each in placed)
+    has_values = any(value for agent in agents.values() for value in agent.env.values())
+    if stat.S_ISREG(mode) and mode & _READABLE_BY_OTHERS and has_values:
+        root.warn(
+            "agents", _("others can read the keys in this file; run `chmod 600 {path}`").format(path=path)
+        )
+    check_config_out_of_reach(path, placed)
+    return Config(path, vms, mounts, agents, problems.warnings)
+
+
+def _root_table(root: Value | None, problems: Problems) -> Table:
+    if root is None:
+        problems.refuse(1, "", _("is empty; it needs at least one VM below `vms:`"))
+    if root.entries is None:
+        keys = ", ".join(ROOT_KEYS)
+        problems.refuse(root.line, "", _("must be a mapping with the keys {keys}").format(keys=keys))
+    return Table(root, ROOT_KEYS, problems)
+
+
+def _named(
+    root: Table, key: str, parse_name: Callable[[str], str], problems: Problems
+) -> list[tuple[str, Value]]:
+    value = root.get(key)
+    entries = [] if value is None else entries_of(value, problems)
+    for name, entry in entries:
+        try:
+            parse_name(name)
+        except fields.InvalidValueError as error:
+            problems.add(entry.line, entry.path, str(error))
+    return entries
+
+
+def _load_vms(root: Table, problems: Problems) -> dict[str, Vm]:
+    entries = _named(root, "vms", fields.parse_vm_name, problems)
+    value = root.get("vms")
+    if not entries and (value is None or value.entries is not None):
+        root.problem("vms", _("must hold at least one VM"))
+    return {name: _load_vm(name, Table(value, VM_KEYS, problems), problems) for name, value in entries}
+
+
+def _load_vm(name: str, table: Table, problems: Problems) -> Vm:
+    default = Vm(name)
+    return Vm(
+        name=name,
+        engine=table.parsed("engine", fields.parse_engine, default.engine),
+        cpu=table.parsed("cpu", fields.parse_cpu, default.cpu),
+        ram=table.parsed("ram", fields.parse_ram, default.ram),
+        disk=table.parsed("disk", fields.parse_disk, default.disk),
+        cloud_init=_load_cloud_init(table),
+        proxy=_load_proxy(table),
+        port_forwarding=_load_forwards(table, problems),
+    )
+
+
+def _load_cloud_init(table: Table) -> Mapping[str, Any]:
+    value = table.get("cloud-init")
+    if value is None:
+        return {}
+    if value.entries is None:
+        table.problem("cloud-init", _("must be a mapping, with lines such as `key: value`"))
+        return {}
+    try:
+        return dict(construct(value))
+    except ValueError as error:
+        table.problem("cloud-init", _("cannot be read: {reason}").format(reason=error))
+        return {}
+
+
+def _load_proxy(table: Table) -> Proxy | None:
+    value = table.get("proxychains")
+    return None if value is None or value.text == "" else table.optional("proxychains", fields.parse_proxy)
+
+
+def _load_forwards(table: Table, problems: Problems) -> tuple[PortForward, ...]:
+    value = table.get("port-forwarding")
+    items = [] if value is None else items_of(value, problems)
+    forwards = (_load_forward(Table(item, FORWARD_KEYS, problems)) for item in items)
+    return tuple(forward for forward in forwards if forward is not None)
+
+
+def _load_forward(table: Table) -> PortForward | None:
+    kind = table.required("type", fields.parse_forward_kind)
+    vm_address = table.required("vm-addr", fields.parse_address)
+    host_address: Address | None = None
+    if kind != "socks5":
+        host_address = table.required("host-addr", fields.parse_address)
+    elif "host-addr" in table:
+        table.problem("host-addr", _("has no meaning for socks5, which leads into the network of the host"))
+    if kind is None or vm_address is None:
+        return None
+    return PortForward(kind, vm_address, host_address)
+
+
+def _load_mounts(root: Table, vms: Mapping[str, Vm], home: Path, problems: Problems) -> list[PlacedMount]:
+    value = root.get("mounts")
+    items = [] if value is None else items_of(value, problems)
+    placed = (_load_mount(Table(item, MOUNT_KEYS, problems), vms, home) for item in items)
+    return [each for each in placed if each is not None]
+
+
+def _load_mount(table: Table, vms: Mapping[str, Vm], home: Path) -> PlacedMount | None:
+    source = table.required("source", functools.partial(fields.parse_source, home=home))
+    vm = table.parsed("vm", str, next(iter(vms), ""))
+    if "vm" in table and vms and vm not in vms:
+        table.problem("vm", _unknown_vm(vm, vms))
+    target = table.optional("target", fields.parse_target)
+    backup = table.optional("backup", functools.partial(fields.parse_host_folder, home=home))
+    interval = table.parsed("interval", fields.parse_interval, Mount.interval)
+    backend = table.parsed("backend", fields.parse_backend, Mount.backend)
+    exclude = table.texts("exclude", fields.parse_pattern)
+    if source is None:
+        return None
+    mount = Mount(
+        source=source,
+        target=target or GUEST_HOME / source.name,
+        backup=backup or source.parent / f"backups-{source.name}",
+        vm=vm,
+        interval=interval,
+        backend=backend,
+        exclude=exclude,
+    )
+    return PlacedMount(mount, table)
+
+
+def _load_agents(root: Table, vms: Mapping[str, Vm], problems: Problems) -> dict[str, Agent]:
+    entries = _named(root, "agents", fields.parse_agent_name, problems)
+    tables = {name: Table(value, AGENT_KEYS, problems) for name, value in entries}
+    return {name: _load_agent(name, table, vms, problems) for name, table in tables.items()}
+
+
+def _load_agent(name: str, table: Table, vms: Mapping[str, Vm], problems: Problems) -> Agent:
+    agent_type = table.required("type", fields.parse_agent_type)
+    vm = table.optional("vm", str)
+    if vm is not None and vms and vm not in vms:
+        table.warn("vm", _unknown_vm(vm, vms))
+    proxy = _load_proxy(table)
+    return Agent(
+        name=name,
+        type=agent_type or CUSTOM,
+        env=_load_env(table, problems),
+        default_args=table.words("default-args"),
+        vm=vm,
+        proxy=proxy,
+        proxy_disabled="proxychains" in table and proxy is None,
+        command=_load_command(table, agent_type),
+    )
+
+
+def _load_env(table: Table, problems: Problems) -> dict[str, str]:
+    value = table.get("env")
+    env: dict[str, str] = {}
+    for name, entry in entries_of(value, problems) if value else []:
+        try:
+            fields.parse_variable_name(name)
+        except fields.InvalidValueError as error:
+            problems.add(entry.line, entry.path, str(error))
+        text = "" if entry.is_null else parsed(entry, fields.parse_variable_value, problems)
+        env[name] = text or ""
+    return env
+
+
+def _load_command(table: Table, agent_type: str | None) -> tuple[str, ...]:
+    command = table.words("command")
+    if agent_type == CUSTOM and not any(command[:1]) and "command" not in table.wrong:
+        table.problem("command", _("is missing: it is what an agent of the type custom runs"))
+    elif agent_type not in (CUSTOM, None) and "command" in table:
+        table.problem("command", _("is for agents of the type custom only"))
+    return command
+
+
+def _unknown_vm(name: str, vms: Mapping[str, Vm]) -> str:
+    problem = _("names no VM of this file, which has {names}: {name}").format(
+        names=", ".join(vms), name=quoted(name)
+    )
+    return with_suggestion(problem, name, vms)

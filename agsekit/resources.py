@@ -1,0 +1,22 @@
+"""The files that come with agsekit and are not Python."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+
+def config_example() -> Path:
+    """Return the path of the example configuration."""
+    return _data() / "config-example.yaml"
+
+
+def agent_scripts() -> Path:
+    """Return the folder of the scripts that install agents inside a VM."""
+    return _data() / "agent_scripts"
+
+
+def _data() -> Path:
+    """Wheels carry the files under agsekit/_data; a checkout keeps them at the top level."""
+    package = Path(__file__).resolve().parent
+    shipped = package / "_data"
+    return shipped if shipped.is_dir() else package.parent
