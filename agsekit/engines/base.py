@@ -64,7 +64,7 @@ class GuestCommand:
     """What to run inside: `argv`, `env` (may hold secrets), and the folder to run in (None: the home).
 
     `run_id` names this run, so that `terminate` can find its processes; letters, digits and hyphens.
-    `tty` says that the command gets the terminal of the caller.
+    `tty` says that the command gets the terminal of the caller: only when input and output both are one.
     """
 
     argv: Sequence[str]
@@ -79,9 +79,11 @@ class HostCommand:
     """What to start on the host so that a `GuestCommand` runs inside.
 
     `argv` never holds a secret. `env` is the whole environment of the host process. Every descriptor in
-    `inherit` must be passed on to the child, and closed by the caller once it has started.
-    `private_terminal` asks for a terminal of its own through a pty pair, so that nothing inside can push
-    input into the terminal of the user (TIOCSTI).
+    `inherit` must be passed on to the child, and closed by the caller once it has started; it can be read
+    only once, so a command can be started only once. `private_terminal` asks for a terminal of its own
+    through a pty pair, so that nothing inside can push input into the terminal of the user (TIOCSTI). An
+    engine sets it for `GuestCommand.tty` only, and otherwise sees to it itself that nothing inside has a
+    controlling terminal.
     """
 
     argv: Sequence[str]
@@ -121,4 +123,8 @@ class Engine(Protocol):
 
     def terminate(self, vm: Vm, run_id: str) -> None:
         """End whatever the run still has inside. Nothing to end is not an error; never starts a VM."""
+        ...
+
+    def notice(self, vm: Vm) -> Optional[str]:
+        """Return what the user should know about this VM's isolation, the first time only; else None."""
         ...

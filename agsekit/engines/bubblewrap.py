@@ -1,0 +1,175 @@
+"""The bubblewrap engine: a VM is a named sandbox of Linux namespaces with a home of its own.
+
+There is nothing to boot. A VM is a folder `<data folder>/vms/<name>` whose `home` appears as /home/ubuntu and
+lasts between runs; everything else inside is put together for each command and is gone with it.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path, PurePosixPath
+
+from agsekit.config.model import GUEST_HOME, Vm
+from agsekit.engines import sandbox_mounts, sandbox_support, sandbox_view
+from agsekit.engines.base import Capabilities, GuestCommand, HostCommand, Instance, MountPoint, OnEvent, State
+from agsekit.errors import EngineError
+from agsekit.i18n import _
+from agsekit.process import Runner
+
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
+_NOTICE = "notice-shown"
+
+# bwrap itself ends at a SIGINT, and with it everything inside, before the command could clean up. So on a
+# terminal bash stands between them: it gives the command a process group of its own, and the terminal.
+# When the command stops, bash stops too, which is how the host side sees that ^Z was meant. Standard error has
+# to stay the terminal: it is where a bash that is not interactive looks for one. The trap lets it take the
+# terminal back when a job ends that `fg` continued.
+_TERMINAL_SCRIPT = """
+set -m
+(exec -- "$@")
+code=$?
+trap "" TTOU
+while test "$(jobs -sp)"; do kill -STOP $$; fg %1 >/dev/null; code=$?; done
+exit "$code"
+"""
+
+
+class BubblewrapEngine:
+    """Runs commands in sandboxes of Linux namespaces, on the kernel of the host.
+
+    Args:
+        runner: finds bwrap and tries it out.
+        data_folder: holds `vms/<name>/home`, one private home for each VM.
+    """
+
+    name = "bubblewrap"
+    capabilities = Capabilities(own_kernel=False, ends_with_client=True)
+
+    def __init__(self, runner: Runner, *, data_folder: Path) -> None:
+        self._runner = runner
+        self._data_folder = data_folder
+
+    def _folder(self, vm: Vm) -> Path:
+        if not _NAME.fullmatch(vm.name):
+            raise EngineError(_("{name} cannot be the name of a VM").format(name=repr(vm.name)))
+        return self._data_folder / "vms" / vm.name
+
+    def _home(self, vm: Vm) -> Path:
+        return self._folder(vm) / "home"
+
+    def home(self, vm: Vm) -> PurePosixPath:
+        """Return the home folder inside."""
+        return GUEST_HOME
+
+    def inspect(self, vm: Vm) -> Instance:
+        """Return RUNNING when the sandbox has its home, else STOPPED; mounts are made for each command."""
+        state = State.RUNNING if self._home(vm).is_dir() else State.STOPPED
+        return Instance(vm.name, state)
+
+    def make_ready(self, vm: Vm, mounts: Sequence[MountPoint], *, on_event: OnEvent) -> None:
+        """Create the home, check the mounts, and see once that this machine can make sandboxes."""
+        bwrap = sandbox_support.find_bwrap(self._runner)
+        sandbox_mounts.check_mounts(mounts)
+        home = self._home(vm)
+        if not home.is_dir():
+            on_event(_("Creating the home of the sandbox {vm}").format(vm=vm.name))
+        self._create_private(vm)
+        sandbox_support.check_support(
+            bwrap,
+            [*sandbox_view.isolation_arguments(vm.name), *sandbox_view.system_arguments()],
+            self._runner,
+            self._data_folder / "bubblewrap-works",
+        )
+
+    def _create_private(self, vm: Vm) -> Path:
+        """Create the folder of a VM and its home, for the user alone; return the folder."""
+        folder = self._folder(vm)
+        try:
+            self._data_folder.parent.mkdir(parents=True, exist_ok=True)
+            for path in (self._data_folder, folder.parent, folder, folder / "home"):
+                path.mkdir(mode=0o700, exist_ok=True)
+            (folder / "home").chmod(0o700)
+        except OSError as error:
+            raise EngineError(
+                _("The folder {folder} cannot be created: {reason}").format(folder=folder, reason=error.strerror)
+            ) from None
+        return folder
+
+    def command(self, vm: Vm, mounts: Sequence[MountPoint], command: GuestCommand) -> HostCommand:
+        """Return the bwrap command; the environment travels through a descriptor, never through argv."""
+        bwrap = sandbox_support.find_bwrap(self._runner)
+        home, cwd = self._home(vm), command.cwd or GUEST_HOME
+        sandbox_mounts.check_mounts(mounts)
+        sandbox_mounts.prepare_targets(home, mounts)
+        sandbox_mounts.check_working_folder(cwd, home, mounts)
+        inside = sandbox_view.environment(self._runner.environment, vm=vm.name, run_id=command.run_id, cwd=cwd)
+        settings = _environment_arguments({**inside, **command.env})
+        passwd, group = sandbox_view.accounts()
+        system = [*sandbox_view.isolation_arguments(vm.name), *sandbox_view.system_arguments()]
+        shown = _mount_arguments([MountPoint(home, GUEST_HOME), *sandbox_mounts.in_mount_order(mounts)])
+        started = _on_terminal(command.argv) if command.tty else list(command.argv)
+        inherit = [_readable(content) for content in (settings, passwd, group)]
+        argv = [bwrap, *system]
+        argv += ["--ro-bind-data", str(inherit[1]), "/etc/passwd"]
+        argv += ["--ro-bind-data", str(inherit[2]), "/etc/group"]
+        argv += [*shown, "--remount-ro", "/", "--chdir", str(cwd), "--args", str(inherit[0])]
+        argv += ["--", *started] if command.tty else ["--new-session", "--", *started]
+        # Empty: everything inside would see what bwrap is given here (older ones do not know --clearenv).
+        return HostCommand(argv, env={}, inherit=inherit, private_terminal=command.tty)
+
+    def terminate(self, vm: Vm, run_id: str) -> None:
+        """Do nothing: a sandbox ends with its client."""
+
+    def notice(self, vm: Vm) -> str | None:
+        """Return the caveat of a shared kernel the first time it is asked for this VM, then None."""
+        try:
+            os.close(
+                os.open(
+                    self._create_private(vm) / _NOTICE,
+                    os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC,
+                    0o600,
+                )
+            )
+        except OSError:
+            return None
+        return _(
+            "The sandbox {vm} shares the kernel and the network of this machine: it keeps an agent away from "
+            "your files, but is weaker than a virtual machine (`engine: multipass`)"
+        ).format(vm=vm.name)
+
+
+def _mount_arguments(mounts: Iterable[MountPoint]) -> list[str]:
+    arguments: list[str] = []
+    for mount in mounts:
+        arguments += ["--bind", str(mount.source), str(mount.target)]
+    return arguments
+
+
+def _on_terminal(argv: Sequence[str]) -> list[str]:
+    bash = sandbox_view.find_bash()
+    return [bash, "-p", "-c", _TERMINAL_SCRIPT, "agsekit", *argv] if bash else list(argv)
+
+
+def _environment_arguments(variables: Mapping[str, str]) -> bytes:
+    """Return what `bwrap --args` reads: a NUL in a value would let the value add arguments of its own."""
+    arguments: list[str] = []
+    for name, value in variables.items():
+        if not name or "=" in name or "\0" in name or "\0" in value:
+            raise EngineError(
+                _("The environment variable {name} has a name or a value that no program can be given").format(
+                    name=repr(name)
+                )
+            )
+        arguments += ["--setenv", name, value]
+    return b"".join(os.fsencode(argument) + b"\0" for argument in arguments)
+
+
+def _readable(content: bytes) -> int:
+    """Return a descriptor that reads `content` from memory; a pipe would block beyond its capacity."""
+    descriptor = os.memfd_create("agsekit", os.MFD_CLOEXEC)
+    with os.fdopen(os.dup(descriptor), "wb") as file:
+        file.write(content)
+    os.lseek(descriptor, 0, os.SEEK_SET)
+    return descriptor

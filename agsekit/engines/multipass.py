@@ -1,0 +1,263 @@
+"""Multipass: every machine is a real VM with a kernel of its own.
+
+How the program behaves, and in which versions, was found out by running it; the surprises are named where
+they matter. A call costs a tenth of a second and more, so there are as few as possible.
+"""
+
+from __future__ import annotations
+
+import re
+import shlex
+import time
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import PurePosixPath
+
+from agsekit.config.model import GUEST_HOME, Vm
+from agsekit.engines import guest_scripts, multipass_answers
+from agsekit.engines.base import (
+    Capabilities,
+    GuestCommand,
+    HostCommand,
+    Instance,
+    MountPoint,
+    OnEvent,
+    State,
+)
+from agsekit.engines.multipass_answers import MultipassError
+from agsekit.errors import EngineError
+from agsekit.i18n import _
+from agsekit.process import Completed, ProgramMissing, ProgramTimeout, Runner
+
+_BOOT_SECONDS = 600
+_CALL_SECONDS = 60.0
+_POLL_SECONDS = 1.0
+_MOUNT_ATTEMPTS = 3
+_SSH_ATTEMPTS = 3
+_VARIABLE_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+_RUN_ID = re.compile(r"[A-Za-z0-9-]+")
+
+
+class MultipassEngine:
+    """The engine behind `engine: multipass`.
+
+    `now` returns seconds of a clock that never goes back; `sleep` waits for that many. A command waits for
+    `mount_seconds` inside until its folder is mounted.
+    """
+
+    name = "multipass"
+    capabilities = Capabilities(own_kernel=True, ends_with_client=False)
+
+    def __init__(
+        self,
+        runner: Runner,
+        *,
+        now: Callable[[], float] = time.monotonic,
+        sleep: Callable[[float], None] = time.sleep,
+        mount_seconds: int = 15,
+    ) -> None:
+        self._runner = runner
+        self._now = now
+        self._sleep = sleep
+        self._mount_seconds = mount_seconds
+
+    def home(self, vm: Vm) -> PurePosixPath:
+        """Return the home folder inside."""
+        return GUEST_HOME
+
+    def notice(self, vm: Vm) -> str | None:
+        """Return None: a VM isolates as well as users expect."""
+        return None
+
+    def inspect(self, vm: Vm) -> Instance:
+        """Return the VM as it is now; `info` is the one command that never starts anything."""
+        try:
+            done = self._call(vm, ["info", vm.name, "--format", "json"])
+        except MultipassError as error:
+            if error.says("does not exist"):
+                return Instance(vm.name, State.ABSENT)
+            raise
+        return multipass_answers.instance(vm.name, done.text)
+
+    def make_ready(self, vm: Vm, mounts: Sequence[MountPoint], *, on_event: OnEvent) -> None:
+        """Start the VM if it is not running and mount what of `mounts` is missing."""
+        instance = self._running(vm, on_event)
+        for attempt in range(_MOUNT_ATTEMPTS):
+            if attempt:
+                self._sleep(_POLL_SECONDS)
+            problem = self._mount_missing(vm, instance, mounts, on_event)
+            if problem is None and multipass_answers.is_complete(instance, mounts):
+                return
+            instance = self.inspect(vm)
+            if multipass_answers.is_complete(instance, mounts):
+                return
+        if problem is not None:
+            raise problem
+        raise EngineError(
+            _("Multipass reported no error, but the mounts of VM {name} are missing").format(name=vm.name),
+            hint=_("Stop the VM with `agsekit stop-vm {name}` and try again").format(name=vm.name),
+        )
+
+    def command(self, vm: Vm, mounts: Sequence[MountPoint], command: GuestCommand) -> HostCommand:
+        """Return what to start on the host; with secrets this costs one call."""
+        _check_run_id(command.run_id)
+        secrets = self._store_secrets(vm, command.run_id, command.env) if command.env else ""
+        folder = command.cwd or self.home(vm)
+        problem = _("the folder {folder} does not exist in VM {name}, or is not mounted").format(
+            folder=folder, name=vm.name
+        )
+        wait = [_mount_around(folder, mounts), str(self._mount_seconds)]
+        words = [command.run_id, str(folder), problem, *wait, secrets, *command.argv]
+        inside = ["bash", "-lc", guest_scripts.START_AGENT, "agsekit", *words]
+        return HostCommand(_exec(vm, inside), dict(self._runner.environment))
+
+    def terminate(self, vm: Vm, run_id: str) -> None:
+        """End whatever the run still has inside, first asking and then killing."""
+        _check_run_id(run_id)
+        # `exec` would start a VM that does not run; the machine may still stop between the two calls.
+        if self.inspect(vm).state is not State.RUNNING:
+            return
+        try:
+            self._inside(vm, ["sh", "-c", guest_scripts.END_RUN, "agsekit", run_id])
+        except MultipassError as error:
+            raise EngineError(
+                _("Some processes of the run in VM {name} could not be ended").format(name=vm.name),
+                hint=_("`agsekit stop-vm {name}` ends all of them").format(name=vm.name),
+                details=error.details,
+            ) from error
+
+    def _running(self, vm: Vm, on_event: OnEvent) -> Instance:
+        instance = self.inspect(vm)
+        if instance.state is State.RUNNING:
+            return instance
+        if instance.state in (State.ABSENT, State.DELETED):
+            raise multipass_answers.gone(vm.name, instance.state)
+        on_event(_("Starting VM {name}").format(name=vm.name))
+        deadline = self._now() + _BOOT_SECONDS
+        if instance.state in (State.STOPPED, State.SUSPENDED):
+            self._start(vm)
+            instance = self.inspect(vm)
+        # A boot goes through Unknown each time that no address is found within a second, and `start` is
+        # refused then; all there is to do is to wait.
+        while instance.state in (State.STARTING, State.UNKNOWN):
+            if self._now() >= deadline:
+                break
+            self._sleep(_POLL_SECONDS)
+            instance = self.inspect(vm)
+        if instance.state is not State.RUNNING:
+            raise EngineError(
+                _("VM {name} did not start; its state is {state}").format(name=vm.name, state=instance.state.value),
+                hint=_("Stop it with `agsekit stop-vm {name}` and try again").format(name=vm.name),
+            )
+        return instance
+
+    def _start(self, vm: Vm) -> None:
+        try:
+            self._call(vm, ["start", vm.name, "--timeout", str(_BOOT_SECONDS)], timeout=_BOOT_SECONDS + _CALL_SECONDS)
+        except MultipassError as error:
+            # The daemon goes on when the client has lost patience; and another client may have been first.
+            if not error.timed_out and not error.says("in an unknown state"):
+                raise
+
+    def _mount_missing(
+        self, vm: Vm, instance: Instance, mounts: Sequence[MountPoint], on_event: OnEvent
+    ) -> MultipassError | None:
+        """Mount once what is missing; return the failure if it may go away by itself."""
+        for target in multipass_answers.misplaced(instance, mounts):
+            self._call(vm, ["umount", f"{vm.name}:{target}"])
+        for mount in multipass_answers.missing(instance, mounts):
+            on_event(_("Mounting {source} in VM {name}").format(source=mount.source, name=vm.name))
+            try:
+                self._mount(vm, mount)
+            except MultipassError as error:
+                if not error.says("timed out"):
+                    raise
+                return error
+        return None
+
+    def _mount(self, vm: Vm, mount: MountPoint) -> None:
+        place = f"{vm.name}:{mount.target}"
+        mounting = ["mount", str(mount.source), place]
+        try:
+            self._call(vm, mounting, timeout=10 * _CALL_SECONDS)
+        except MultipassError as error:
+            if error.says("Error enabling mount support"):
+                self._call(vm, ["umount", place])  # it stays registered, and would block the next attempt
+            if not error.says("is already mounted"):
+                raise
+            # `info` does not list it, so it is the rest of a mount that failed.
+            self._call(vm, ["umount", place])
+            self._call(vm, mounting, timeout=10 * _CALL_SECONDS)
+
+    def _store_secrets(self, vm: Vm, run_id: str, env: Mapping[str, str]) -> str:
+        """Put the environment into a private file in the memory of the guest and return its path."""
+        lines = "".join(f"export {name}={shlex.quote(value)}\n" for name, value in _checked(env).items())
+        storing = ["sh", "-c", guest_scripts.STORE_SECRETS, "agsekit", run_id]
+        done = self._inside(vm, storing, stdin=lines.encode("utf-8", "surrogateescape"))
+        found = re.search(re.escape(guest_scripts.SECRETS_MARK) + r"(/\S+)\s*$", done.text)
+        if not found:
+            raise EngineError(
+                _("VM {name} did not take the environment of the agent").format(name=vm.name),
+                hint=_("Try again; restart the VM if that does not help"),
+            )
+        return found.group(1)
+
+    def _inside(self, vm: Vm, argv: Sequence[str], *, stdin: bytes = b"") -> Completed:
+        """Run a short command inside; a connection that could not be made is tried again."""
+        attempt = 1
+        while True:
+            try:
+                return self._call(vm, _exec(vm, argv)[1:], stdin=stdin)
+            except MultipassError as error:
+                if attempt == _SSH_ATTEMPTS or not error.says("exec failed: ssh connection failed"):
+                    raise
+            attempt += 1
+            self._sleep(_POLL_SECONDS)
+
+    def _call(self, vm: Vm, argv: Sequence[str], *, stdin: bytes = b"", timeout: float = _CALL_SECONDS) -> Completed:
+        """Run `multipass` and return what it left.
+
+        Only the exit code decides: stderr may hold log lines of the daemon after a success.
+
+        Raises:
+            MultipassError: it failed.
+            EngineError: it is missing or did not answer.
+        """
+        try:
+            done = self._runner.run(["multipass", *argv], stdin=stdin, timeout=timeout)
+        except ProgramMissing:
+            raise multipass_answers.not_installed() from None
+        except ProgramTimeout as error:
+            raise EngineError(error.message, hint=multipass_answers.restart_daemon_hint()) from None
+        if done.returncode:
+            raise multipass_answers.failure(vm.name, argv[0], done)
+        return done
+
+
+def _exec(vm: Vm, argv: Sequence[str]) -> list[str]:
+    """Return how to run argv inside, unchanged.
+
+    Without `-n` the working folder of the caller decides where the command runs; with `-d` the quoting of
+    argv is lost for some commands.
+    """
+    return ["multipass", "exec", vm.name, "-n", "--", *argv]
+
+
+def _mount_around(folder: PurePosixPath, mounts: Sequence[MountPoint]) -> str:
+    """Return the innermost mount that the folder lies in, or nothing."""
+    around = [str(mount.target) for mount in mounts if mount.target in (folder, *folder.parents)]
+    return max(around, key=len, default="")
+
+
+def _check_run_id(run_id: str) -> None:
+    if not _RUN_ID.fullmatch(run_id):
+        raise ValueError("a run id consists of letters, digits and hyphens")
+
+
+def _checked(env: Mapping[str, str]) -> Mapping[str, str]:
+    for name, value in env.items():
+        if not _VARIABLE_NAME.fullmatch(name) or "\0" in value:
+            raise EngineError(
+                _("{variable} cannot be an environment variable").format(variable=repr(name)),
+                hint=_("Correct the `env` of the agent; names are letters, digits and underscores"),
+            )
+    return env
