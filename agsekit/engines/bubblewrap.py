@@ -25,14 +25,20 @@ _NOTICE = "notice-shown"
 # terminal bash stands between them: it gives the command a process group of its own, and the terminal.
 # When the command stops, bash stops too, which is how the host side sees that ^Z was meant. Standard error has
 # to stay the terminal: it is where a bash that is not interactive looks for one. The trap lets it take the
-# terminal back when a job ends that `fg` continued.
+# terminal back when a job ends that `fg` continued. No loop: a job that ^Z stops would break out of it.
 _TERMINAL_SCRIPT = """
 set -m
 (exec -- "$@")
 code=$?
 trap "" TTOU
-while test "$(jobs -sp)"; do kill -STOP $$; fg %1 >/dev/null; code=$?; done
-exit "$code"
+resume_until_exit() {
+    test "$(jobs -sp)" || exit "$code"
+    kill -STOP $$
+    fg %1 >/dev/null
+    code=$?
+    resume_until_exit
+}
+resume_until_exit
 """
 
 

@@ -1,0 +1,1 @@
+"""Agents: finding out what to run where, and running it under protection."""

@@ -1,0 +1,148 @@
+"""Running an agent: in its VM, in its folder, under protection, on the user's terminal."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import Optional
+
+from agsekit.agent_types import AGENT_TYPES
+from agsekit.agents.arguments import merge_arguments
+from agsekit.config.model import Agent, Config, Mount, Vm
+from agsekit.config.select import agent_named, mount_for, vm_for_run
+from agsekit.engines.base import Engine, GuestCommand, MountPoint
+from agsekit.errors import AgsekitError, NotFoundError
+from agsekit.i18n import _
+from agsekit.protection.session import ProtectedRun, Summary
+from agsekit.protection.target import target_of
+from agsekit.terminal import run_foreground
+from agsekit_storage.events import OnEvent
+from agsekit_storage.snapshots import Result
+
+
+@dataclass(frozen=True)
+class RunRequest:
+    """What the user asked for. `folder` is None when none was named; `working_folder` is where the user is."""
+
+    agent: str
+    folder: Optional[Path]
+    working_folder: Path
+    vm: Optional[str] = None
+    arguments: Sequence[str] = ()
+    skip_default_args: bool = False
+    backups: bool = True
+    tty: bool = False
+
+
+@dataclass(frozen=True)
+class RunPlan:
+    """What a request comes to: everything that is known before anything is started."""
+
+    run_id: str
+    agent: Agent
+    vm: Vm
+    mount: Optional[Mount]
+    guest_folder: Optional[PurePosixPath]
+    command: GuestCommand
+
+
+@dataclass(frozen=True)
+class RunHooks:
+    """How a run reports. `on_status` gets a sentence when something that takes long begins."""
+
+    on_status: Callable[[str], None]
+    on_snapshot: OnEvent
+    on_protected: Callable[[Result], None]
+    on_started: Callable[[], None]
+
+
+def plan_run(config: Config, request: RunRequest) -> RunPlan:
+    """Find agent, mount, VM and command.
+
+    Raises:
+        NotFoundError: one of them is not in the configuration, or the folder is in no mount.
+    """
+    agent = agent_named(config, request.agent)
+    mount = mount_for(config, request.folder or request.working_folder, vm=request.vm)
+    if request.folder is not None and mount is None:
+        raise NotFoundError(
+            _("{folder} does not belong to a mount of the configuration").format(folder=request.folder),
+            hint=_("add it to `mounts:` in {path}").format(path=config.path),
+        )
+    vm = vm_for_run(config, requested=request.vm, mount=mount, agent=agent)
+    if mount and mount.vm != vm.name:
+        raise NotFoundError(
+            _("{folder} is not mounted in the VM '{vm}', but in '{other}'").format(
+                folder=mount.source, vm=vm.name, other=mount.vm
+            ),
+            hint=_("leave out --vm, or add a mount for this VM to {path}").format(path=config.path),
+        )
+    guest_folder = _guest_folder(mount, request.folder or request.working_folder) if mount else None
+    run_id = time.strftime("%Y%m%d-%H%M%S-", time.gmtime()) + secrets.token_hex(3)
+    command = GuestCommand(
+        [*_program(agent), *_arguments(agent, request)], run_id, agent.env, guest_folder, request.tty
+    )
+    return RunPlan(run_id, agent, vm, mount, guest_folder, command)
+
+
+def _program(agent: Agent) -> Sequence[str]:
+    if agent.command:
+        return agent.command
+    binary = AGENT_TYPES[agent.type].binary
+    if binary is None:
+        raise AgsekitError(_("the agent '{name}' has no command").format(name=agent.name))
+    return [binary]
+
+
+def _arguments(agent: Agent, request: RunRequest) -> Sequence[str]:
+    return merge_arguments(() if request.skip_default_args else agent.default_args, request.arguments)
+
+
+def _guest_folder(mount: Mount, folder: Path) -> PurePosixPath:
+    inside = Path(os.path.realpath(folder)).relative_to(os.path.realpath(mount.source))
+    return mount.target / PurePosixPath(inside.as_posix())
+
+
+def execute_run(
+    plan: RunPlan, engine: Engine, *, backups: bool, home: Path, hooks: RunHooks
+) -> tuple[int, Optional[Summary]]:
+    """Run the agent and return its exit code, and what it did to the folder when that is protected.
+
+    Raises:
+        AgsekitError, StorageError: something failed before the agent started; nothing runs.
+    """
+    mounts = [MountPoint(plan.mount.source, plan.mount.target)] if plan.mount else []
+    protection = _protection(plan, plan.mount, home) if plan.mount and backups else None
+    engine.make_ready(plan.vm, mounts, on_event=hooks.on_status)
+
+    def end_inside() -> None:
+        if not engine.capabilities.ends_with_client:
+            engine.terminate(plan.vm, plan.run_id)
+
+    if protection:
+        hooks.on_protected(protection.begin(on_orphaned=end_inside, on_event=hooks.on_snapshot))
+    summary = None
+    try:
+        command = engine.command(plan.vm, mounts, plan.command)
+        hooks.on_started()
+        code = run_foreground(command)
+    finally:
+        try:
+            end_inside()
+        except AgsekitError as error:
+            # The agent has ended; that its VM cannot be asked must not cost the last snapshot.
+            hooks.on_status(error.message)
+        finally:
+            if protection:
+                summary = protection.end(on_event=hooks.on_snapshot)
+    return code, summary
+
+
+def _protection(plan: RunPlan, mount: Mount, home: Path) -> ProtectedRun:
+    target = target_of(mount)
+    details: Mapping[str, str] = {"id": plan.run_id, "agent": plan.agent.name, "vm": plan.vm.name}
+    return ProtectedRun(target.create_store(home=home), target.exclude, target.interval, details)

@@ -1,0 +1,144 @@
+"""Commands about agents."""
+
+import sys
+from pathlib import Path
+from typing import Annotated, Optional
+
+import typer
+
+from agsekit.agents.run import RunHooks, RunPlan, RunRequest, execute_run, plan_run
+from agsekit.cli import render
+from agsekit.cli.context import Context
+from agsekit.cli.options import context_of
+from agsekit.cli.snapshots import restore_command
+from agsekit.engines.registry import engine_for
+from agsekit.errors import AgsekitError, ExitCode, UsageError
+from agsekit.i18n import _
+from agsekit.protection.session import Summary
+from agsekit_storage.errors import StorageError
+from agsekit_storage.model import Changes
+from agsekit_storage.store import Store
+
+_SHOWN = 4
+
+
+def run(
+    ctx: typer.Context,
+    agent: Annotated[str, typer.Argument(metavar="AGENT", help=_("The name of the agent in the configuration."))],
+    source_dir: Annotated[
+        Optional[Path], typer.Argument(metavar="[SOURCE_DIR]", help=_("A mounted folder, or one below it."))
+    ] = None,
+    vm: Annotated[Optional[str], typer.Option("--vm", metavar="NAME", help=_("Run it in this VM."))] = None,
+    disable_backups: Annotated[bool, typer.Option("--disable-backups", help=_("Take no snapshot at all."))] = False,
+    skip_default_args: Annotated[
+        bool, typer.Option("--skip-default-args", help=_("Leave out `default-args` of the configuration."))
+    ] = False,
+) -> None:
+    """Run an agent in its VM while snapshots of the folder are taken. What follows `--` goes to the agent."""
+    context = context_of(ctx)
+    folder, arguments = _split_words(source_dir, ctx.args)
+    request = RunRequest(
+        agent,
+        folder.absolute() if folder else None,
+        Path.cwd(),
+        vm,
+        arguments,
+        skip_default_args,
+        tty=sys.stdin.isatty() and sys.stdout.isatty(),
+    )
+    try:
+        code, summary, plan = _run(context, request, backups=not disable_backups)
+    except (AgsekitError, StorageError) as error:
+        if isinstance(error, UsageError):
+            raise
+        render.print_error(str(error), error.hint, getattr(error, "details", None))
+        raise typer.Exit(ExitCode.NOT_STARTED) from None
+    if summary and plan.mount:
+        _show_summary(summary, Store.existing(plan.mount.backup))
+    raise typer.Exit(code)
+
+
+def _split_words(folder: Optional[Path], rest: list[str]) -> tuple[Optional[Path], list[str]]:
+    """Tell the folder and the words after `--` apart, which the framework does not, and refuse stray options.
+
+    The framework drops the `--` itself, so the command line is looked at again.
+    """
+    words = sys.argv[1:]
+    given = words[words.index("--") + 1 :] if "--" in words else []
+    ours = rest[: len(rest) - len(given)] if given else rest
+    if folder is not None and len(rest) < len(given):
+        # `run AGENT -- WORD`: the first word after the separator landed in the folder.
+        folder = None
+    unknown = [word for word in ours if word.startswith("-")]
+    if unknown or ours:
+        stray = (unknown or ours)[0]
+        raise UsageError(
+            _("{word} is not an option of `agsekit run`").format(word=stray),
+            hint=_("what is meant for the agent goes after `--`: agsekit run AGENT -- {word}").format(word=stray),
+        )
+    return folder, given
+
+
+def _run(context: Context, request: RunRequest, *, backups: bool) -> tuple[int, Optional[Summary], RunPlan]:
+    config = context.load_config()
+    for warning in config.warnings:
+        render.warn(render.safe(warning))
+    plan = plan_run(config, request)
+    engine = engine_for(plan.vm, context.runner(), data_folder=context.data_folder)
+    say = _silent if context.quiet else render.say
+    notice = engine.notice(plan.vm)
+    if notice:
+        say(render.safe(notice))
+    if plan.mount is None:
+        say(_("This folder is in no mount: the agent starts in the home of the VM, and nothing is being backed up."))
+    elif not backups:
+        say(_("Snapshots are off: what the agent destroys is gone."))
+    with render.snapshot_progress(_("Saving"), shown=not context.quiet) as on_event:
+        hooks = RunHooks(
+            on_status=lambda text: say(render.safe(text)),
+            on_snapshot=on_event,
+            on_protected=lambda first: None,
+            on_started=lambda: None,
+        )
+        code, summary = execute_run(plan, engine, backups=backups, home=context.home, hooks=hooks)
+    return code, summary, plan
+
+
+def _silent(text: str) -> None:
+    """Say nothing."""
+
+
+def _show_summary(summary: Summary, store: Store) -> None:
+    """Say what the run did to the folder, and how to undo it."""
+    for failure in summary.failures:
+        render.warn(_("a snapshot failed: {reason}").format(reason=render.safe(failure)))
+    if summary.changed_rules:
+        names = ", ".join(map(render.safe_path, summary.changed_rules))
+        render.warn(
+            _("{names} changed during the run; snapshots of the run went by the rules from before").format(
+                names=names
+            )
+        )
+    if not summary.changes:
+        render.say(_("Nothing changed in {folder}.").format(folder=render.safe(str(store.source))))
+        return
+    render.say(
+        _("{changes} in {folder}; snapshots taken: {count}.").format(
+            changes=_describe_changes(summary.changes), folder=render.safe(str(store.source)), count=summary.snapshots
+        )
+    )
+    command = render.shell_line(restore_command(summary.before.id, store))
+    render.say(_("To undo all of it:") + f"\n  {command}")
+
+
+def _describe_changes(changes: Changes) -> str:
+    parts = []
+    for title, paths in (
+        (_("added"), changes.added),
+        (_("changed"), [*changes.modified, *changes.metadata]),
+        (_("removed"), changes.removed),
+    ):
+        if paths:
+            names = ", ".join(map(render.safe_path, paths[:_SHOWN])) + (", …" if len(paths) > _SHOWN else "")
+            parts.append(f"{title} {len(paths)} ({names})")
+    return "; ".join(parts)

@@ -1,0 +1,137 @@
+"""Commands that take snapshots: once, or again and again."""
+
+import signal
+import time
+from pathlib import Path
+from types import FrameType
+from typing import Annotated, Optional
+
+import typer
+
+from agsekit.cli import documents, render
+from agsekit.cli.context import Context
+from agsekit.cli.options import context_of
+from agsekit.errors import ExitCode
+from agsekit.i18n import _
+from agsekit.protection.loop import repeat
+from agsekit.protection.target import Target, resolve_target
+from agsekit_storage.events import OnEvent, ignore_events
+from agsekit_storage.registry import BACKENDS
+from agsekit_storage.snapshots import Request, Result, take_snapshot
+from agsekit_storage.store import Store
+
+SourceOption = Annotated[
+    Optional[Path], typer.Option("--source-dir", metavar="DIR", help=_("The folder to protect."))
+]
+StoreOption = Annotated[
+    Optional[Path], typer.Option("--dest-dir", metavar="DIR", help=_("The folder that holds its snapshots."))
+]
+ExcludeOption = Annotated[
+    Optional[list[str]],
+    typer.Option("--exclude", metavar="PATTERN", help=_("Leave out what matches (gitignore syntax; repeatable).")),
+]
+BackendOption = Annotated[
+    Optional[str],
+    typer.Option("--backend", metavar="NAME", help=_("How a new store keeps snapshots: ") + ", ".join(BACKENDS)),
+]
+JsonOption = Annotated[bool, typer.Option("--json", help=_("Print one JSON document."))]
+
+
+def backup_once(
+    ctx: typer.Context,
+    source_dir: SourceOption = None,
+    dest_dir: StoreOption = None,
+    exclude: ExcludeOption = None,
+    backend: BackendOption = None,
+    progress: Annotated[bool, typer.Option("--progress", help=_("Show how far it has come."))] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Take one snapshot if anything changed. Without options: of the mount that you are in."""
+    context = context_of(ctx)
+    target = choose_target(context, source_dir, dest_dir, exclude, backend)
+    store = target.create_store(home=context.home)
+    with render.snapshot_progress(_("Saving"), shown=progress) as on_event:
+        result = _take(store, target, "manual", on_event)
+    if as_json:
+        render.print_json(documents.backup(result))
+    else:
+        render.result(describe_result(result))
+    if not all(problem.harmless for problem in result.problems):
+        raise typer.Exit(ExitCode.INCOMPLETE)
+
+
+def backup_repeated(
+    ctx: typer.Context,
+    source_dir: SourceOption = None,
+    dest_dir: StoreOption = None,
+    exclude: ExcludeOption = None,
+    backend: BackendOption = None,
+    interval: Annotated[
+        Optional[float],
+        typer.Option("--interval", metavar="MINUTES", help=_("Minutes between snapshots (default: 5).")),
+    ] = None,
+    skip_first: Annotated[bool, typer.Option("--skip-first", help=_("Wait first, then begin."))] = False,
+) -> None:
+    """Take a snapshot now and then every few minutes, until it is stopped."""
+    context = context_of(ctx)
+    target = choose_target(context, source_dir, dest_dir, exclude, backend)
+    minutes = target.interval if interval is None else interval
+    if not 0 < minutes <= 1_000_000:
+        raise typer.BadParameter(_("must be more than 0"), param_hint="--interval")
+    store = target.create_store(home=context.home)
+    waiting = _("Done, waiting {minutes} minutes").format(minutes=f"{minutes:g}")
+
+    def wait() -> bool:
+        render.result(waiting)
+        render.flush()
+        time.sleep(minutes * 60)
+        return True
+
+    signal.signal(signal.SIGTERM, _end)
+    with render.snapshot_progress(_("Saving"), shown=True) as on_event:
+        repeat(
+            lambda: _take(store, target, "interval", on_event),
+            wait=wait,
+            skip_first=skip_first,
+            on_result=lambda result: render.result(describe_result(result)),
+            on_failure=lambda error: render.print_error(str(error), getattr(error, "hint", None)),
+        )
+
+
+def describe_result(result: Result) -> str:
+    """Return the sentence that says what came of a request for a snapshot."""
+    snapshot = result.snapshot
+    if not result.created:
+        return _("No changes since {id}.").format(id=snapshot.id)
+    return _("Snapshot {id}: {changes} ({files} files, {size}).").format(
+        id=snapshot.id,
+        changes=render.change_counts(snapshot) or _("empty"),
+        files=snapshot.files,
+        size=render.size(snapshot.bytes),
+    )
+
+
+def choose_target(
+    context: Context,
+    source: Optional[Path],
+    backup: Optional[Path],
+    exclude: Optional[list[str]] = None,
+    backend: Optional[str] = None,
+) -> Target:
+    """Return the folder and the store that the options, or else the working folder, stand for."""
+    return resolve_target(
+        context.load_config,
+        source=source.absolute() if source else None,
+        backup=backup.absolute() if backup else None,
+        exclude=exclude or (),
+        backend=backend,
+        folder=Path.cwd(),
+    )
+
+
+def _take(store: Store, target: Target, kind: str, on_event: OnEvent = ignore_events) -> Result:
+    return take_snapshot(store, Request(kind, target.exclude), now=time.time(), on_event=on_event)
+
+
+def _end(number: int, frame: Optional[FrameType]) -> None:
+    raise SystemExit(128 + number)

@@ -1,0 +1,117 @@
+"""The command `agsekit`: its commands, and the one place where errors become messages and exit codes."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+
+import typer
+
+from agsekit.cli import agents, backups, config, snapshots
+from agsekit.cli.options import SETTINGS, Command, Group
+from agsekit.errors import AgsekitError, ExitCode
+from agsekit.i18n import _
+from agsekit_storage.errors import SnapshotNotFound, StorageError, StoreLocked
+
+# The common ancestor of the framework's usage errors, whichever package it comes from.
+_USAGE_ERROR = typer.BadParameter.__mro__[2]
+
+
+def build() -> typer.Typer:
+    """Return the application with all its commands, in the order of the quick start."""
+    app = typer.Typer(
+        name="agsekit",
+        cls=Group,
+        context_settings=SETTINGS,
+        help=_("Run AI coding agents in isolated machines, with snapshots that they cannot reach."),
+        no_args_is_help=False,
+        add_completion=True,
+        pretty_exceptions_enable=False,
+        rich_markup_mode="rich",
+    )
+
+    @app.callback(invoke_without_command=True)
+    def root(
+        ctx: typer.Context,
+        version: bool = typer.Option(False, "--version", help=_("Show the version and exit.")),
+    ) -> None:
+        if version:
+            from agsekit import __version__
+
+            typer.echo(f"agsekit {__version__}")
+            raise typer.Exit
+        if ctx.invoked_subcommand is None:
+            typer.echo(ctx.get_help(), err=True)
+            raise typer.Exit(ExitCode.USAGE)
+
+    setup, agent_panel, protection = _("Setup"), _("Agents"), _("Backups and snapshots")
+    app.command("config-example", cls=Command, rich_help_panel=setup)(config.config_example)
+    app.command(
+        "run",
+        cls=Command,
+        rich_help_panel=agent_panel,
+        context_settings={"allow_extra_args": True, "ignore_unknown_options": True, **SETTINGS},
+    )(agents.run)
+    app.command("backup-once", cls=Command, rich_help_panel=protection)(backups.backup_once)
+    app.command("backup-repeated", cls=Command, rich_help_panel=protection)(backups.backup_repeated)
+    app.add_typer(snapshots.build(), name="snapshots", rich_help_panel=protection)
+    return app
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Run one command line and return the exit code of the process."""
+    command = typer.main.get_command(build())
+    try:
+        code = command.main(list(arguments), prog_name="agsekit", standalone_mode=False)
+        sys.stdout.flush()
+    except Exception as error:
+        return _code_of(error)
+    except KeyboardInterrupt as error:
+        return _code_of(error)
+    return code if isinstance(code, int) else ExitCode.OK
+
+
+def _code_of(error: BaseException) -> int:
+    """Tell the user what went wrong and return the exit code for it."""
+    from agsekit.cli import render
+
+    if isinstance(error, (typer.Abort, KeyboardInterrupt)):
+        render.say("\n" + _("Cancelled."))
+        return ExitCode.CANCELLED
+    if isinstance(error, BrokenPipeError):
+        # The reader of our output has seen enough; what is left of it goes nowhere.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return ExitCode.FAILURE
+    if isinstance(error, AgsekitError):
+        render.print_error(error.message, error.hint, error.details)
+        return error.exit_code
+    if isinstance(error, StorageError):
+        render.print_error(error.message, error.hint)
+        return storage_exit_code(error)
+    if isinstance(error, _USAGE_ERROR):
+        error.show()  # type: ignore[attr-defined]  # the framework does not export the class
+        return ExitCode.USAGE
+    return _report_bug(error)
+
+
+def storage_exit_code(error: StorageError) -> ExitCode:
+    """Return the exit code of a failure in the storage library."""
+    if isinstance(error, StoreLocked):
+        return ExitCode.LOCKED
+    if isinstance(error, SnapshotNotFound):
+        return ExitCode.NOT_FOUND
+    return ExitCode.FAILURE
+
+
+def _report_bug(error: BaseException) -> int:
+    """Write what a bug report needs into a file, and say in one line where it is."""
+    from agsekit.cli import render
+    from agsekit.cli.bug_report import write_bug_report
+
+    where = write_bug_report(error)
+    render.print_error(
+        _("something went wrong that agsekit did not expect: {error}").format(error=type(error).__name__),
+        _("please report it with {path}").format(path=where) if where else _("please report it"),
+    )
+    return ExitCode.BUG

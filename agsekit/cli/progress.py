@@ -1,0 +1,70 @@
+"""How far something has come: a bar where there is a terminal, plain lines where there is none."""
+
+from __future__ import annotations
+
+import sys
+import time
+from typing import TYPE_CHECKING, Optional
+
+if TYPE_CHECKING:
+    import rich.progress
+
+_QUICK = 0.3
+"""Seconds; what ends sooner shows no bar."""
+
+
+class Bar:
+    """A progress bar on standard error. It draws no thread of its own, so a fork stays safe."""
+
+    def __init__(self, label: str) -> None:
+        self._label = label
+        self._began = time.monotonic()
+        self._progress: Optional[rich.progress.Progress] = None
+        self._task: Optional[rich.progress.TaskID] = None
+
+    def update(self, done: int, total: int) -> None:
+        """Show that `done` of `total` files are through."""
+        if self._progress is None and time.monotonic() - self._began > _QUICK and done < total:
+            self._open(total)
+        if self._progress is not None and self._task is not None:
+            self._progress.update(self._task, completed=done, total=total)
+            self._progress.refresh()
+
+    def close(self) -> None:
+        """Leave the bar as it is and go on below it."""
+        if self._progress is not None:
+            self._progress.stop()
+
+    def _open(self, total: int) -> None:
+        from rich.console import Console
+        from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+        self._progress = Progress(
+            TextColumn("{task.description}", markup=False),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TimeRemainingColumn(),
+            console=Console(file=sys.stderr),
+            auto_refresh=False,
+        )
+        self._progress.start()
+        self._task = self._progress.add_task(self._label, total=total)
+
+
+class Lines:
+    """One line when it begins and one when it is done."""
+
+    def __init__(self, label: str) -> None:
+        self._label = label
+        self._shown = False
+
+    def update(self, done: int, total: int) -> None:
+        """Say so once there is something to wait for, and when all is through."""
+        if not self._shown:
+            self._shown = True
+            sys.stderr.write(f"{self._label} 0/{total}\n")
+        if done == total:
+            sys.stderr.write(f"{self._label} {total}/{total}\n")
+
+    def close(self) -> None:
+        """Do nothing: the lines stand."""

@@ -1,0 +1,186 @@
+"""Text for people: messages, tables, progress. The only module that imports rich."""
+
+from __future__ import annotations
+
+import os
+import re
+import sys
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import TextIO
+
+from agsekit.i18n import _
+from agsekit_storage.events import Event, Met, OnEvent, Progress, Waiting
+from agsekit_storage.model import Problem, Snapshot
+
+_STYLES = {"error": "1;31", "warning": "33", "hint": "36", "command": "32", "dim": "2", "good": "32"}
+_UNSAFE = re.compile("[\x00-\x1f\x7f-\x9f\u061c\u200b-\u200f\u2028-\u202e\u2066-\u2069\ufeff\ud800-\udfff]")
+
+
+def safe(text: str) -> str:
+    """Make untrusted text printable: control, direction and undecodable characters become visible escapes."""
+    return _UNSAFE.sub(_escape, text)
+
+
+def safe_path(path: bytes) -> str:
+    """Make a path of a tree printable."""
+    return safe(os.fsdecode(path))
+
+
+def _escape(match: re.Match[str]) -> str:
+    code = ord(match[0])
+    if 0xDC80 <= code <= 0xDCFF:
+        return f"\\x{code - 0xDC00:02x}"
+    return f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}"
+
+
+def styled(text: str, style: str, stream: TextIO) -> str:
+    """Return the text in colour when the stream shows colour; it must read the same without."""
+    return f"\033[{_STYLES[style]}m{text}\033[0m" if shows_colour(stream) else text
+
+
+def shows_colour(stream: TextIO) -> bool:
+    """Tell whether to colour what goes to a stream (NO_COLOR, FORCE_COLOR, TERM=dumb, a terminal or not)."""
+    if os.environ.get("NO_COLOR"):
+        return False
+    if os.environ.get("FORCE_COLOR"):
+        return True
+    return stream.isatty() and os.environ.get("TERM") != "dumb"
+
+
+def say(text: str = "") -> None:
+    """Tell something on standard error: what is going on, not the result."""
+    sys.stderr.write(text + "\n")
+    sys.stderr.flush()
+
+
+def warn(text: str) -> None:
+    """Warn on standard error."""
+    say(styled(_("warning:"), "warning", sys.stderr) + " " + text)
+
+
+def result(text: str) -> None:
+    """Print a line of the result on standard output."""
+    sys.stdout.write(text + "\n")
+
+
+def flush() -> None:
+    """Let the reader of standard output have what was printed so far."""
+    sys.stdout.flush()
+
+
+def shell_line(words: Sequence[str]) -> str:
+    """Return a command line that can be copied into a shell; control characters are shown, not passed on."""
+    import shlex
+
+    return styled(safe(shlex.join(words)), "command", sys.stderr)
+
+
+def print_json(document: object) -> None:
+    """Print one JSON document on standard output."""
+    import json
+
+    sys.stdout.write(json.dumps(document, indent=2, ensure_ascii=False) + "\n")
+
+
+def print_error(message: str, hint: str | None, details: str | None = None) -> None:
+    """Show an error: what, why, and what to do about it."""
+    for number, line in enumerate(message.splitlines() or [""]):
+        prefix = styled(_("error:"), "error", sys.stderr) + " " if number == 0 else "       "
+        say(prefix + safe(line))
+    if details:
+        for line in details.splitlines()[-5:]:
+            say("       " + safe(line))
+    if hint:
+        say(styled(_("hint:"), "hint", sys.stderr) + " " + safe(hint))
+
+
+def table(columns: Sequence[tuple[str, str]], rows: Iterable[Sequence[str]]) -> None:
+    """Print a table on standard output; `columns` are (title, "left" or "right"). Cells must be safe already."""
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    console = Console(highlight=False, soft_wrap=not sys.stdout.isatty())
+    grid = Table(box=None, pad_edge=False, header_style="bold")
+    for title, justify in columns:
+        grid.add_column(title, justify="right" if justify == "right" else "left", overflow="fold")
+    for row in rows:
+        grid.add_row(*(Text(cell) for cell in row))
+    if not sys.stdout.isatty():
+        console.width = 10_000
+    console.print(grid)
+
+
+def size(count: int) -> str:
+    """Return a number of bytes the way people read it."""
+    amount = float(count)
+    for unit in ("B", "KB", "MB", "GB"):
+        if amount < 1024:
+            return f"{amount:.0f} {unit}" if unit == "B" or amount >= 10 else f"{amount:.1f} {unit}"
+        amount /= 1024
+    return f"{amount:.1f} TB"
+
+
+def local_time(seconds: float) -> str:
+    """Return a moment in local time, to the second."""
+    return time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(seconds))
+
+
+def age(seconds: float) -> str:
+    """Return how long ago something was."""
+    for unit, length in ((_("d"), 86400), (_("h"), 3600), (_("min"), 60)):
+        if seconds >= length:
+            return f"{int(seconds // length)} {unit}"
+    return f"{max(0, int(seconds))} {_('s')}"
+
+
+def change_counts(snapshot: Snapshot) -> str:
+    """Return the changes of a snapshot in short: `+3 ~2 -1`, with `=` for metadata only."""
+    counts = (("+", snapshot.added), ("~", snapshot.modified), ("=", snapshot.metadata), ("-", snapshot.removed))
+    return " ".join(f"{sign}{count}" for sign, count in counts if count)
+
+
+def describe_problem(problem: Problem) -> str:
+    """Return a sentence about a path that a snapshot or a restore could not treat as it should."""
+    sentences = {
+        "unreadable": _("{path} could not be read, so it is not saved"),
+        "vanished": _("{path} vanished while it was being saved"),
+        "unstable": _("{path} kept changing while it was read; what was read is saved"),
+        "special": _("{path} is a device, socket or FIFO: noted, not saved"),
+        "other-filesystem": _("{path} is on another file system: not saved"),
+        "rules-unusable": _("{path} has rules that cannot be used"),
+        "not-in-snapshot": _("{path} is not in the snapshot, because it could not be read then"),
+        "damaged": _("{path} is damaged in the store; the file was left as it is"),
+        "not-restored": _("{path} could not be restored"),
+        "not-deleted": _("{path} could not be deleted"),
+        "in-the-way": _("{path} stands in the way and was left as it is"),
+    }
+    sentence = sentences.get(problem.reason, "{path}: " + problem.reason).format(path=safe_path(problem.path))
+    return f"{sentence} ({safe(problem.detail)})" if problem.detail else sentence
+
+
+@contextmanager
+def snapshot_progress(label: str, *, shown: bool) -> Iterator[OnEvent]:
+    """Show how far a snapshot or restore has come: a bar on a terminal, a plain line otherwise.
+
+    Nothing is drawn before the first `Progress` event: what takes no time needs no bar.
+    """
+    from agsekit.cli.progress import Bar, Lines
+
+    display = (Bar if sys.stderr.isatty() else Lines)(label) if shown else None
+
+    def on_event(event: Event) -> None:
+        if isinstance(event, Waiting):
+            say(_("Another process is writing to the store; waiting for it."))
+        elif isinstance(event, Progress) and display:
+            display.update(event.done, event.total)
+        elif isinstance(event, Met) and not event.problem.harmless:
+            warn(describe_problem(event.problem))
+
+    try:
+        yield on_event
+    finally:
+        if display:
+            display.close()

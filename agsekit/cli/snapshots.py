@@ -1,0 +1,185 @@
+"""Commands about the history of a store, and the way back."""
+
+import os
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated, Optional
+
+import typer
+
+from agsekit.cli import documents, interactive, render
+from agsekit.cli.backups import JsonOption, SourceOption, StoreOption, choose_target
+from agsekit.cli.options import Command, Group, context_of
+from agsekit.errors import ExitCode, UsageError
+from agsekit.i18n import _
+from agsekit_storage.model import Snapshot
+from agsekit_storage.reference import resolve
+from agsekit_storage.restore import Restored, RestoreRequest, preview_restore, restore, restore_to
+from agsekit_storage.restore_plan import Plan
+from agsekit_storage.store import Store
+
+_SHOWN = 5
+
+
+def build() -> typer.Typer:
+    """Return the group `snapshots`."""
+    group = typer.Typer(cls=Group, help=_("The history of a folder, and the way back."), no_args_is_help=True)
+    group.command("list", cls=Command)(list_snapshots)
+    group.command("restore", cls=Command)(restore_snapshot)
+    return group
+
+
+def list_snapshots(
+    ctx: typer.Context, source_dir: SourceOption = None, dest_dir: StoreOption = None, as_json: JsonOption = False
+) -> None:
+    """List the snapshots, oldest first. Without options: of the mount that you are in."""
+    store = choose_target(context_of(ctx), source_dir, dest_dir).existing_store()
+    found = store.snapshots()
+    if as_json:
+        render.print_json(documents.snapshots(found))
+        return
+    now = time.time()
+    columns = (
+        (_("Snapshot"), "left"),
+        (_("Time"), "left"),
+        (_("Age"), "right"),
+        (_("Kind"), "left"),
+        (_("Files"), "right"),
+        (_("Size"), "right"),
+        (_("Changes"), "left"),
+        ("", "left"),
+    )
+    render.table(
+        columns,
+        (
+            (
+                each.id,
+                render.local_time(each.created),
+                render.age(now - each.created),
+                each.kind,
+                str(each.files) if each.kind != "foreign" else "",
+                render.size(each.bytes) if each.kind != "foreign" else "",
+                render.change_counts(each),
+                ", ".join([_("pinned")] * each.pinned + [_("incomplete")] * (not each.complete)),
+            )
+            for each in found
+        ),
+    )
+
+
+def restore_snapshot(
+    ctx: typer.Context,
+    snapshot: Annotated[
+        Optional[str],
+        typer.Argument(
+            metavar="[SNAPSHOT]", help=_("An id or the beginning of one, `latest`, `latest~2`, `14:05`, `10m`.")
+        ),
+    ] = None,
+    paths: Annotated[
+        Optional[list[str]], typer.Argument(metavar="[PATH]...", help=_("Only these, relative to the folder."))
+    ] = None,
+    source_dir: SourceOption = None,
+    dest_dir: StoreOption = None,
+    to: Annotated[
+        Optional[Path], typer.Option("--to", metavar="DIR", help=_("Restore into an empty folder instead."))
+    ] = None,
+    keep_new: Annotated[
+        bool, typer.Option("--keep-new", help=_("Keep files that the snapshot does not have."))
+    ] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", "-n", help=_("Only show what would be done."))] = False,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help=_("Do not ask."))] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Make a folder as it was in a snapshot. The state before is saved first, so this can be undone."""
+    context = context_of(ctx)
+    target = choose_target(context, source_dir, dest_dir)
+    store = target.existing_store()
+    chosen = resolve(store, snapshot or "latest", now=time.time())
+    request = RestoreRequest(chosen, relative_paths(paths or [], target.source), target.exclude, keep_new)
+    if to is None or dry_run:
+        plan = preview_restore(store, request, into_empty=to is not None)
+        if not as_json:
+            show_plan(plan, chosen)
+        if dry_run or not plan:
+            if as_json:
+                render.print_json(documents.restored(chosen.id, plan, None))
+            return
+        interactive.confirm(context, _("Restore?"), yes=yes, flag="--yes")
+    done = _carry_out(store, request, to)
+    if as_json:
+        render.print_json(documents.restored(chosen.id, done.plan, done))
+    else:
+        _show_done(done, to, store)
+    if any(not problem.harmless for problem in done.problems):
+        raise typer.Exit(ExitCode.INCOMPLETE)
+
+
+def _carry_out(store: Store, request: RestoreRequest, to: Optional[Path]) -> Restored:
+    with render.snapshot_progress(_("Restoring"), shown=True) as on_event:
+        if to is None:
+            return restore(store, request, now=time.time(), on_event=on_event)
+        return restore_to(store, request, to.absolute(), on_event=on_event)
+
+
+def relative_paths(paths: Sequence[str], source: Optional[Path]) -> list[bytes]:
+    """Return paths as a tree knows them: relative to the source.
+
+    What the user typed counts from the working folder when that is in the source, else from the source.
+    """
+    base = source or Path("/")
+    here = Path.cwd()
+    inside = source is not None and Path(os.path.realpath(here)).is_relative_to(os.path.realpath(source))
+    start = Path(os.path.realpath(source)) if source else base
+    found = []
+    for path in paths:
+        joined = os.path.normpath(os.path.join(os.path.realpath(here) if inside else start, path))
+        relative = os.path.relpath(joined, start)
+        if relative.startswith(".."):
+            raise UsageError(
+                _("{path} is not in {source}").format(path=path, source=base), hint=_("name paths below the source")
+            )
+        if relative != ".":
+            found.append(os.fsencode(relative))
+    return found
+
+
+def show_plan(plan: Plan, snapshot: Snapshot) -> None:
+    """Say on standard error what a restore would do, with the first few paths of each kind."""
+    title = _("Snapshot {id} of {time}").format(id=snapshot.id, time=render.local_time(snapshot.created))
+    if not plan:
+        render.say(_("{title}: nothing to do, everything is as it was then.").format(title=title))
+        return
+    render.say(title + ":")
+    for sentence, paths in (
+        (_("bring back"), plan.create),
+        (_("overwrite"), plan.replace),
+        (_("set mode and time of"), plan.adjust),
+        (_("delete"), [*plan.clear, *plan.delete]),
+    ):
+        if paths:
+            names = ", ".join(map(render.safe_path, paths[:_SHOWN])) + (", …" if len(paths) > _SHOWN else "")
+            render.say(f"  {sentence} {len(paths)}: {names}")
+
+
+def _show_done(done: Restored, to: Optional[Path], store: Store) -> None:
+    plan = done.plan
+    render.result(
+        _("Restored {restored} and deleted {deleted} paths.").format(
+            restored=len(plan.create) + len(plan.replace) + len(plan.adjust),
+            deleted=len(plan.clear) + len(plan.delete),
+        )
+        if to is None
+        else _("Restored {restored} paths into {folder}.").format(
+            restored=len(plan.create), folder=render.safe(str(to))
+        )
+    )
+    if done.before:
+        command = render.shell_line(restore_command(done.before.id, store))
+        render.say(_("The state before is saved. To go back to it:") + f"\n  {command}")
+
+
+def restore_command(snapshot_id: str, store: Store) -> list[str]:
+    """Return the command that restores a snapshot, whatever the working folder and the configuration."""
+    source = ["--source-dir", str(store.source)] if store.source else []
+    return ["agsekit", "snapshots", "restore", snapshot_id, *source, "--dest-dir", str(store.path)]

@@ -1,0 +1,1 @@
+"""Mounts and stores brought together: the snapshots around a run, and the loops that take them."""

@@ -1,0 +1,163 @@
+"""The protector: a background process that takes snapshots while an agent runs, and outlives nobody.
+
+It holds one end of a pipe whose other end only the run holds. Whatever ends the run, SIGKILL included,
+closes that end; the protector then saves the last state, has the rest of the run inside the VM ended, and exits.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import select
+import signal
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from agsekit.protection.loop import repeat
+from agsekit_storage.errors import StorageError
+from agsekit_storage.snapshots import Request, take_snapshot
+from agsekit_storage.store import Store
+
+_STOP = b"s"
+
+
+@dataclass(frozen=True)
+class Assignment:
+    """What the protector has to do.
+
+    `rule_files` are the ignore rules that were in force when the run began. `on_orphaned` is called in the
+    protector when the run ended without stopping it.
+    """
+
+    store: Store
+    interval: float
+    exclude: tuple[str, ...]
+    rule_files: Mapping[bytes, bytes]
+    run: Mapping[str, str]
+    on_orphaned: Callable[[], None]
+
+    def request(self, kind: str) -> Request:
+        """Return the request for a snapshot of this run."""
+        return Request(kind, self.exclude, self.rule_files, self.run)
+
+
+@dataclass(frozen=True)
+class Report:
+    """What the protector did: how many snapshots it took, and what went wrong."""
+
+    taken: int
+    failures: tuple[str, ...]
+
+
+class Protector:
+    """A running protector, as the run sees it."""
+
+    def __init__(self, pid: int, lifeline: int, reports: int) -> None:
+        self.pid = pid
+        self._lifeline = lifeline
+        self._reports = reports
+
+    def stop(self) -> Report:
+        """Tell the protector that the run is over, wait for it to finish what it is doing, and hear its report."""
+        with contextlib.suppress(BrokenPipeError):
+            os.write(self._lifeline, _STOP)
+        os.close(self._lifeline)
+        lines = _read_all(self._reports)
+        os.close(self._reports)
+        _, status = os.waitpid(self.pid, 0)
+        entries = [json.loads(line) for line in lines.splitlines() if line]
+        failures = [entry["failure"] for entry in entries if "failure" in entry]
+        if status != 0:
+            failures.append(f"the protector ended early (status {status})")
+        return Report(sum("snapshot" in entry for entry in entries), tuple(failures))
+
+
+def start_protector(assignment: Assignment) -> Protector:
+    """Fork a protector. Call it while no other thread runs."""
+    lifeline_end, lifeline = os.pipe()
+    reports, reports_end = os.pipe()
+    pid = os.fork()
+    if pid:
+        os.close(lifeline_end)
+        os.close(reports_end)
+        return Protector(pid, lifeline, reports)
+    status = 1
+    try:
+        os.close(lifeline)
+        os.close(reports)
+        _detach(keep=(lifeline_end, reports_end))
+        _protect(assignment, lifeline_end, reports_end)
+        status = 0
+    finally:
+        # Nothing of the parent's may run here: no exit handlers, no buffered output.
+        os._exit(status)
+
+
+def _detach(keep: tuple[int, ...]) -> None:
+    """Leave the terminal and everything else that the run has open."""
+    os.setsid()
+    for number in (signal.SIGINT, signal.SIGHUP, signal.SIGQUIT, signal.SIGTSTP, signal.SIGPIPE):
+        signal.signal(number, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    os.chdir("/")
+    null = os.open(os.devnull, os.O_RDWR)
+    for standard in (0, 1, 2):
+        os.dup2(null, standard)
+    highest = os.sysconf("SC_OPEN_MAX") if "SC_OPEN_MAX" in os.sysconf_names else 1024
+    first = 3
+    for descriptor in sorted(keep):
+        os.closerange(first, descriptor)
+        first = descriptor + 1
+    os.closerange(first, min(highest, 65536))
+
+
+def _protect(assignment: Assignment, lifeline: int, reports: int) -> None:
+    os.set_blocking(reports, False)
+    stopped = False
+
+    def wait() -> bool:
+        nonlocal stopped
+        deadline = time.monotonic() + assignment.interval * 60
+        while True:
+            ready, _, _ = select.select([lifeline], [], [], max(0.0, deadline - time.monotonic()))
+            if not ready:
+                return True
+            stopped = os.read(lifeline, 1) == _STOP
+            return False
+
+    def report(entry: Mapping[str, str]) -> None:
+        # A full pipe means thousands of reports that nobody has read: the newest may be lost.
+        with contextlib.suppress(BlockingIOError, BrokenPipeError):
+            os.write(reports, json.dumps(entry).encode() + b"\n")
+
+    def failed(error: Exception) -> None:
+        report({"failure": str(error)})
+
+    repeat(
+        lambda: take_snapshot(assignment.store, assignment.request("interval"), now=time.time()),
+        wait=wait,
+        skip_first=True,
+        on_result=lambda result: report({"snapshot": result.snapshot.id}) if result.created else None,
+        on_failure=failed,
+    )
+    if not stopped:
+        _settle_orphan(assignment)
+
+
+def _settle_orphan(assignment: Assignment) -> None:
+    """The run was killed: end what it left in the VM, then save the state that it left."""
+    with contextlib.suppress(Exception):
+        assignment.on_orphaned()
+    with contextlib.suppress(StorageError):
+        take_snapshot(assignment.store, assignment.request("post-run"), now=time.time())
+
+
+def _read_all(descriptor: int) -> bytes:
+    parts: list[bytes] = []
+    while True:
+        part = os.read(descriptor, 65536)
+        if not part:
+            return b"".join(parts)
+        parts.append(part)

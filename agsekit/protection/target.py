@@ -1,0 +1,99 @@
+"""Which folder is protected by which store: from the configuration, from options, or from both."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Optional
+
+from agsekit.config.model import Config, Mount
+from agsekit.config.select import mount_for
+from agsekit.errors import AgsekitError, UsageError
+from agsekit.i18n import _
+from agsekit_storage.guards import check_source
+from agsekit_storage.store import Store
+
+
+@dataclass(frozen=True)
+class Target:
+    """A source and its store.
+
+    `source` is None when neither options nor store tell it; `backend` None means what the store has.
+    """
+
+    source: Optional[Path]
+    backup: Path
+    exclude: Sequence[str] = ()
+    backend: Optional[str] = None
+    interval: float = 5.0
+
+    def create_store(self, *, home: Path) -> Store:
+        """Open the store for writing, making it where there is none."""
+        if self.source is None:
+            raise UsageError(_("--source-dir is needed to take a snapshot"))
+        return Store.create(self.backup, check_source(self.source, home=home), backend=self.backend)
+
+    def existing_store(self) -> Store:
+        """Open the store, which must exist."""
+        store = Store.existing(self.backup)
+        if self.source is not None:
+            store.source = self.source
+        return store
+
+
+def target_of(mount: Mount) -> Target:
+    """Return what protects the source of a mount."""
+    return Target(mount.source, mount.backup, mount.exclude, mount.backend, mount.interval)
+
+
+def resolve_target(
+    load: Callable[[], Config],
+    *,
+    source: Optional[Path],
+    backup: Optional[Path],
+    exclude: Sequence[str],
+    backend: Optional[str],
+    folder: Path,
+) -> Target:
+    """Return what is meant by `--source-dir` and `--dest-dir`, or by the mount that contains `folder`.
+
+    The configuration is loaded only where it can say something: an invalid one does not stop a command that
+    names both folders. Excludes of the mount apply whenever source and store are its own.
+
+    Raises:
+        UsageError: neither the options nor the configuration say which folder is meant.
+    """
+    if source is not None and backup is not None:
+        mount = _known_mount(load, source)
+        known = mount.exclude if mount and _same(mount.backup, backup) else ()
+        return Target(source, backup, [*known, *exclude], backend)
+    if backup is not None:
+        recorded = Store.existing(backup).source
+        return (
+            resolve_target(load, source=recorded, backup=backup, exclude=exclude, backend=backend, folder=folder)
+            if recorded
+            else Target(None, backup, exclude, backend)
+        )
+    wanted = source if source is not None else folder
+    mount = mount_for(load(), wanted)
+    if mount is None or (source is not None and not _same(mount.source, source)):
+        raise UsageError(
+            _("{folder} does not belong to a mount of the configuration").format(folder=wanted),
+            hint=_("name both folders with --source-dir and --dest-dir, or run this inside a mounted folder"),
+        )
+    found = target_of(mount)
+    return Target(found.source, found.backup, [*found.exclude, *exclude], backend or found.backend, found.interval)
+
+
+def _known_mount(load: Callable[[], Config], source: Path) -> Optional[Mount]:
+    try:
+        mount = mount_for(load(), source)
+    except AgsekitError:
+        return None
+    return mount if mount and _same(mount.source, source) else None
+
+
+def _same(one: Path, other: Path) -> bool:
+    return os.path.realpath(one) == os.path.realpath(other)
