@@ -83,7 +83,7 @@ class _Leader:
         try:
             self._watch()
         finally:
-            pass
+            self._signal(signal.SIGKILL)
 
     def _set_up_signals(self, waker: int) -> None:
         signal.set_wakeup_fd(waker, warn_on_full_buffer=False)

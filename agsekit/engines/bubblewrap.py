@@ -141,7 +141,7 @@ class BubblewrapEngine:
         except OSError:
             return None
         return _(
-            "The sandbox {vm} shares the kernel and the network of this machine: it keeps an agent away from "
+            "The sandbox '{vm}' shares the kernel and the network of this machine: it keeps an agent away from "
             "your files, but is weaker than a virtual machine (`engine: multipass`)"
         ).format(vm=vm.name)
 

@@ -58,9 +58,7 @@ def check_mounts(mounts: Sequence[MountPoint]) -> None:
 def _check_target(target: PurePosixPath) -> None:
     hint = _("choose a target below {home}").format(home=GUEST_HOME)
     if not target.is_absolute() or ".." in target.parts or "\0" in str(target):
-        raise EngineError(
-            _("The mount target {target} is not an absolute path").format(target=target), hint=hint
-        )
+        raise EngineError(_("The mount target {target} is not an absolute path").format(target=target), hint=hint)
     if target in _KEPT or any(is_within(target, folder) for folder in (*_SYSTEM, *_KERNEL)):
         raise EngineError(
             _("The mount target {target} would hide a part of the system inside").format(target=target),
@@ -82,9 +80,7 @@ def _check_source(source: Path, mounts: Sequence[MountPoint]) -> None:
     if not stat.S_ISDIR(mode):
         raise EngineError(_("The mounted path {source} is not a folder").format(source=source))
     for outer in mounts:
-        if outer.source in source.parents and not _is_plain(
-            outer.source, source.relative_to(outer.source).parts
-        ):
+        if outer.source in source.parents and not _is_plain(outer.source, source.relative_to(outer.source).parts):
             raise _link_error(source)
 
 

