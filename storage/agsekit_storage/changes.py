@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import stat
 from collections.abc import Callable
-from typing import NamedTuple, Optional
+from typing import NamedTuple, Optional, Protocol
 
 from agsekit_storage import xattr
 from agsekit_storage.content import NotARegularFile, digest_of, open_regular
@@ -26,6 +26,7 @@ from agsekit_storage.model import (
     Row,
     Tree,
     join,
+    split,
 )
 
 Digest = Callable[[int, int], bytes]
@@ -71,6 +72,36 @@ class ContentReader:
         self._cursor.abandon()
 
 
+class _StoredReader:
+    """Answers what `ContentReader` reads from the source with what the newer of two stored trees says."""
+
+    def __init__(self, tree: Tree) -> None:
+        self._tree = tree
+
+    def file(self, folder: bytes, name: bytes) -> Optional[tuple[bytes, Optional[bytes]]]:
+        found = self._tree.folders[folder]
+        if name in found.missing:
+            return None
+        return found.digest(found.position(name)), found.xattrs.get(name)
+
+    def folder_attributes(self, path: bytes) -> Optional[bytes]:
+        if not path:
+            return self._tree.root_xattrs
+        parent, name = split(path)
+        return self._tree.folders[parent].xattrs.get(name)
+
+
+class _Reader(Protocol):
+    def file(self, folder: bytes, name: bytes) -> Optional[tuple[bytes, Optional[bytes]]]: ...
+
+    def folder_attributes(self, path: bytes) -> Optional[bytes]: ...
+
+
+def compare_stored(previous: Tree, current: Tree) -> Changes:
+    """Find what changed between the trees of two snapshots of one store, from what the store knows of both."""
+    return _Comparer(previous, current, _StoredReader(current)).run().changes
+
+
 def compare(previous: Optional[Tree], current: Tree, source: bytes, *, digest: Digest = digest_of) -> Comparison:
     """Find what changed from `previous` to `current`, the state of `source` now.
 
@@ -86,7 +117,7 @@ def compare(previous: Optional[Tree], current: Tree, source: bytes, *, digest: D
 
 
 class _Comparer:
-    def __init__(self, previous: Optional[Tree], current: Tree, reader: ContentReader) -> None:
+    def __init__(self, previous: Optional[Tree], current: Tree, reader: _Reader) -> None:
         self._before = previous.folders if previous else {}
         self._previous = previous
         self._now = current
@@ -104,16 +135,40 @@ class _Comparer:
                 continue
             if old is None:
                 self._all_added(path, folder)
-            elif folder is old or (
-                folder.stats == old.stats and folder.names == old.names and folder.links == old.links
-            ):
+            elif _nothing_moved(folder, old):
                 folder.digests, folder.xattrs = old.digests, old.xattrs
-                folder.missing |= old.missing
-                self._unsaved += [join(path, name) for name in folder.names if name in old.missing]
+                self._still_missing(path, folder, old)
             else:
                 self._compare_folder(path, folder, old)
         self._whole_folders_removed()
+        self._touched_earlier()
         return Comparison(self._changes, self._unsaved)
+
+    def _touched_earlier(self) -> None:
+        """Add what an earlier walk found touched: no snapshot has its time yet."""
+        if self._previous is None or not self._previous.touched:
+            return
+        changes = self._changes
+        listed = {*changes.modified, *changes.metadata, *changes.touched, *changes.added}
+        for path, saved in self._previous.touched.items():
+            try:
+                row = self._now.root if path == b"." else self._now.row(path)
+            except KeyError:
+                continue
+            if path not in listed and row[MTIME] != saved:
+                changes.touched.append(path)
+
+    def _still_missing(self, path: bytes, folder: Folder, old: Folder) -> None:
+        """See to the names of a folder that look the same and that the snapshot before could not save."""
+        for name in sorted(old.missing):
+            here = join(path, name)
+            if stat.S_ISDIR(folder.row(folder.position(name))[MODE]):
+                if here not in self._unlistable:
+                    self._changes.metadata.append(here)
+                continue
+            folder.missing.add(name)
+            readable = self._reader.file(path, name) is not None
+            (self._changes.modified if readable else self._unsaved).append(here)
 
     def _compare_root(self) -> None:
         self._now.root_xattrs = self._reader.folder_attributes(b"")
@@ -122,6 +177,8 @@ class _Comparer:
         old, new = self._previous.root, self._now.root
         if _owner_and_mode(old) != _owner_and_mode(new) or self._previous.root_xattrs != self._now.root_xattrs:
             self._changes.metadata.append(b".")
+        elif old[MTIME] != new[MTIME]:
+            self._changes.touched.append(b".")
 
     def _all_added(self, path: bytes, folder: Folder) -> None:
         for position, name in enumerate(folder.names):
@@ -156,6 +213,7 @@ class _Comparer:
             if kind == stat.S_IFDIR:
                 self._read_folder_attributes(path, folder, name)
         elif kind == stat.S_IFDIR:
+            folder.set_digest(position, old.digest(before))
             self._compare_subfolder(path, folder, name, new_row, old_row, old)
         elif kind == stat.S_IFREG:
             self._compare_file(path, folder, position, old, before)
@@ -174,12 +232,14 @@ class _Comparer:
             self._changes.metadata.append(join(path, name))
             self._read_folder_attributes(path, folder, name)
             return
-        if new_row[CTIME] != old_row[CTIME]:
+        if new_row[CTIME] != old_row[CTIME] or not new_row[CTIME]:
             attributes = self._read_folder_attributes(path, folder, name)
         elif attributes is not None:
             folder.xattrs[name] = attributes
         if _owner_and_mode(new_row) != _owner_and_mode(old_row) or attributes != old.xattrs.get(name):
             self._changes.metadata.append(join(path, name))
+        elif new_row[MTIME] != old_row[MTIME]:
+            self._changes.touched.append(join(path, name))
 
     def _compare_file(self, path: bytes, folder: Folder, position: int, old: Folder, before: int) -> None:
         name = folder.names[position]
@@ -190,13 +250,14 @@ class _Comparer:
             return
         if name in old.missing:
             folder.missing.add(name)
-            if _identity(new_row) == _identity(old_row) and new_row[CTIME]:
+            same = _owner_and_mode(new_row) == _owner_and_mode(old_row) and new_row[MTIME] == old_row[MTIME]
+            if same and self._reader.file(path, name) is None:
                 self._unsaved.append(here)
             else:
                 self._changes.modified.append(here)
             return
         digest, attributes = old.digest(before), old.xattrs.get(name)
-        if _identity(new_row) != _identity(old_row):
+        if _identity(new_row) != _identity(old_row) or not new_row[CTIME]:
             read = self._reader.file(path, name)
             if read is None or digest in (NO_DIGEST, b"") or read[0] != digest:
                 self._changes.modified.append(here)
@@ -222,7 +283,11 @@ class _Comparer:
 
     def _is_unknown(self, path: bytes) -> bool:
         """Tell whether a folder lies below one that cannot be listed: it may well be there still."""
-        return any(path.startswith(folder + b"/") for folder in self._unlistable)
+        while path:
+            if path in self._unlistable:
+                return True
+            path = split(path)[0]
+        return False
 
 
 def _unlistable_folders(tree: Tree) -> list[bytes]:
@@ -232,6 +297,12 @@ def _unlistable_folders(tree: Tree) -> list[bytes]:
             modes = dict(zip(folder.names, folder.stats[MODE::WIDTH]))
             found += [join(path, name) for name in folder.missing if stat.S_ISDIR(modes.get(name, 0))]
     return found
+
+
+def _nothing_moved(folder: Folder, old: Folder) -> bool:
+    """Tell whether the columns prove that nothing happened; two stamps of 0 prove nothing."""
+    same = folder is old or (folder.stats == old.stats and folder.names == old.names and folder.links == old.links)
+    return same and 0 not in folder.stats[CTIME::WIDTH]
 
 
 def _owner_and_mode(row: Row) -> tuple[int, int, int]:

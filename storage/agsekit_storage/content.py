@@ -7,15 +7,14 @@ import os
 import stat
 import struct
 import time
-from collections.abc import Iterator
+from collections.abc import Callable
 from hashlib import blake2b
 from typing import NamedTuple, Optional
 
 from agsekit_storage import xattr
+from agsekit_storage.blocks import BLOCK, ReadFailed, read_blocks, write_all
 from agsekit_storage.model import DIGEST_SIZE, GID, MODE, MTIME, UID, Row, clamp_row, stat_row
 
-_BLOCK = 128 * 1024
-_ZEROS = bytes(_BLOCK)
 _TRIES = 4
 _PAUSE = 0.03
 """A file that is being written gets this many tries, this many seconds apart, to hold still."""
@@ -26,10 +25,6 @@ CREATE_FLAGS = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEX
 
 class NotARegularFile(OSError):
     """What was a regular file when the folder was walked is something else now."""
-
-
-class ReadFailed(OSError):
-    """A source file is there but cannot be read; any other OSError of a copy means the destination failed."""
 
 
 class Saved(NamedTuple):
@@ -77,33 +72,6 @@ class ContentDigest:
         return holes.digest()
 
 
-def read_blocks(fd: int, size: int) -> Iterator[tuple[int, Optional[bytes], int]]:
-    """Yield (block number, data, number of blocks) for `size` bytes; data is None for a run of zero blocks.
-
-    Stops early, without an error, where the file turns out shorter.
-    """
-    position = 0
-    sparse = size > _BLOCK and _is_sparse(fd, size)
-    while position < size:
-        if sparse:
-            hole_end = _next_data(fd, position, size)
-            whole = (hole_end - position) // _BLOCK
-            if whole:
-                yield position // _BLOCK, None, whole
-                position += whole * _BLOCK
-                continue
-        block = _read_exactly(fd, position, min(_BLOCK, size - position))
-        if not block:
-            return
-        if len(block) == _BLOCK and block == _ZEROS:
-            yield position // _BLOCK, None, 1
-        else:
-            yield position // _BLOCK, block, 1
-        if len(block) < min(_BLOCK, size - position):
-            return
-        position += len(block)
-
-
 def digest_of(fd: int, size: int) -> bytes:
     """Return the content digest of an open regular file."""
     digest = ContentDigest()
@@ -122,13 +90,13 @@ def copy_content(source: int, destination: int, size: int) -> bytes:
     for number, data, count in read_blocks(source, size):
         if data is None:
             digest.skip(number, count)
-            end = (number + count) * _BLOCK
+            end = (number + count) * BLOCK
             continue
         digest.add(data)
-        offset = number * _BLOCK
-        _write_all(destination, data, offset)
+        offset = number * BLOCK
+        write_all(destination, data, offset)
         end = offset + len(data)
-    if end < size or size > _BLOCK:
+    if end < size or size > BLOCK:
         os.ftruncate(destination, end)
     return digest.finish(end)
 
@@ -173,21 +141,15 @@ def save_file(name: bytes, source_folder: int, destination_folder: int, *, as_na
     source, before = open_regular(name, source_folder)
     try:
         destination = os.open(target, CREATE_FLAGS, 0o600, dir_fd=destination_folder)
+
+        def copy(fd: int, size: int) -> bytes:
+            os.ftruncate(destination, 0)
+            return copy_content(fd, destination, size)
+
         try:
-            for attempt in range(_TRIES):
-                if attempt:
-                    time.sleep(_PAUSE)
-                    os.ftruncate(destination, 0)
-                    before = os.fstat(source)
-                digest = copy_content(source, destination, before.st_size)
-                after = os.fstat(source)
-                stable = _same(before, after)
-                if stable:
-                    break
-            row = clamp_row(stat_row(after if stable else before))
-            attributes = xattr.read(source)
-            apply_metadata(destination, row, attributes)
-            return Saved(row, digest, attributes, stable)
+            saved = settle(source, before, copy)
+            apply_metadata(destination, saved.row, saved.xattrs)
+            return saved
         except BaseException:
             os.unlink(target, dir_fd=destination_folder)
             raise
@@ -195,6 +157,20 @@ def save_file(name: bytes, source_folder: int, destination_folder: int, *, as_na
             os.close(destination)
     finally:
         os.close(source)
+
+
+def settle(fd: int, before: os.stat_result, take: Callable[[int, int], bytes]) -> Saved:
+    """Let `take(fd, size)` read an open file and return its digest, again while the file changes meanwhile."""
+    for attempt in range(_TRIES):
+        if attempt:
+            time.sleep(_PAUSE)
+            before = os.fstat(fd)
+        digest = take(fd, before.st_size)
+        after = os.fstat(fd)
+        stable = _same(before, after)
+        if stable:
+            break
+    return Saved(clamp_row(stat_row(after if stable else before)), digest, xattr.read(fd), stable)
 
 
 def apply_metadata(fd: int, row: Row, attributes: Optional[bytes]) -> None:
@@ -240,38 +216,3 @@ def _same(before: os.stat_result, after: os.stat_result) -> bool:
         after.st_mtime_ns,
         after.st_ctime_ns,
     )
-
-
-def _is_sparse(fd: int, size: int) -> bool:
-    return os.fstat(fd).st_blocks * 512 < size
-
-
-def _next_data(fd: int, position: int, size: int) -> int:
-    """Return where the next data begins at or after `position`; `size` when only a hole follows."""
-    try:
-        return os.lseek(fd, position, os.SEEK_DATA)
-    except OSError as error:
-        if error.errno == errno.ENXIO:
-            return size
-        if error.errno == errno.EINVAL:
-            return position
-        raise
-
-
-def _read_exactly(fd: int, position: int, length: int) -> bytes:
-    try:
-        block = os.pread(fd, length, position)
-        while block and len(block) < length:
-            more = os.pread(fd, length - len(block), position + len(block))
-            if not more:
-                break
-            block += more
-    except OSError as error:
-        raise ReadFailed(error.errno, error.strerror) from None
-    return block
-
-
-def _write_all(fd: int, data: bytes, offset: int) -> None:
-    written = os.pwrite(fd, data, offset)
-    while written < len(data):
-        written += os.pwrite(fd, data[written:], offset + written)

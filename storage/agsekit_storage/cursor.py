@@ -8,8 +8,8 @@ from typing import Optional
 
 FOLDER_FLAGS = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 
-_MOST_OPEN = 48
-"""Descriptors kept open on the way down: enough for any sane project, few enough for `ulimit -n 256`."""
+_MOST_OPEN = 12
+"""Descriptors kept open on the way down: a snapshot has three cursors, and `ulimit -n` may be 64."""
 
 
 class _Level:
@@ -89,17 +89,19 @@ class FolderCursor:
         Raises:
             OSError: the folder above was moved or replaced meanwhile and cannot be found again.
         """
-        level = self._levels[-1]
-        if self._on_leave:
-            self._on_leave(self.path, level.fd)
-        self._levels.pop()
+        level, above = self._levels[-1], self._levels[-2]
+        path = self.path
         self._parts.pop()
-        above = self._levels[-1]
         try:
+            # Before `on_leave`, which may take away the right to go through this folder.
             if above.fd < 0:
                 above.fd = self._reopen(level.fd, above.status)
+            if self._on_leave:
+                self._on_leave(path, level.fd)
         finally:
-            os.close(level.fd)
+            self._levels.pop()
+            if level.fd >= 0:
+                os.close(level.fd)
 
     def seek(self, path: bytes) -> int:
         """Go to the folder at `path` (relative to the root) by the shortest way and return its descriptor."""
@@ -142,10 +144,14 @@ class FolderCursor:
 
     def _reopen(self, child: int, status: os.stat_result) -> int:
         """Find a folder whose descriptor was given up: through `..` when that still leads there."""
-        fd = os.open(b"..", FOLDER_FLAGS, dir_fd=child)
-        if os.path.samestat(os.fstat(fd), status):
-            return fd
-        os.close(fd)
+        try:
+            fd = os.open(b"..", FOLDER_FLAGS, dir_fd=child)
+        except OSError:
+            pass  # A child without search permission; one that could not be found again has no descriptor.
+        else:
+            if os.path.samestat(os.fstat(fd), status):
+                return fd
+            os.close(fd)
         fd = os.dup(self._levels[0].fd)
         for name in self._parts:
             try:

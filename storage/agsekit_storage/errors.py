@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Optional
 
 
@@ -32,3 +34,15 @@ class SourceUnavailable(StorageError):
 
 class StoreDamaged(StorageError):
     """A file of the store does not say what it must."""
+
+
+@contextmanager
+def explained(what: object) -> Iterator[None]:
+    """Turn what the system refuses in a `with` block into a StorageError that names what could not be used."""
+    try:
+        yield
+    except OSError as error:
+        raise StorageError(
+            f"{what} cannot be used: {error.strerror or error}",
+            hint="put that right and try again; no snapshot was lost",
+        ) from error

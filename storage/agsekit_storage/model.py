@@ -5,6 +5,7 @@ from __future__ import annotations
 import operator
 import stat
 from array import array
+from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple, Optional
@@ -104,6 +105,17 @@ class Folder:
         """Return the position of every name."""
         return {name: position for position, name in enumerate(self.names)}
 
+    def position(self, name: bytes) -> int:
+        """Return the position of one name.
+
+        Raises:
+            KeyError: it is not there.
+        """
+        position = bisect_left(self.names, name)
+        if position == len(self.names) or self.names[position] != name:
+            raise KeyError(name)
+        return position
+
     def same_as(self, other: Folder) -> bool:
         """Tell whether another folder looks the same in every way that a walk can see."""
         return (
@@ -146,6 +158,10 @@ class Tree:
         rules: fingerprint of the excludes it was walked with.
         rule_files: contents of the `.backupignore` files it was walked with, by folder.
         root_xattrs: extended attributes of the source folder itself.
+        touched: the mtime_ns that the newest snapshot has, for paths that an earlier walk found with
+            another time and nothing else new (`.` is the source itself).
+        base: name of the record that this tree's record builds upon, empty when it has none yet.
+        since_base: the folders that differ from those of the base, or are gone since.
     """
 
     root: Row
@@ -154,6 +170,26 @@ class Tree:
     rules: str = ""
     rule_files: Mapping[bytes, bytes] = field(default_factory=dict)
     root_xattrs: Optional[bytes] = None
+    touched: Mapping[bytes, int] = field(default_factory=dict)
+    base: str = ""
+    since_base: frozenset[bytes] = frozenset()
+
+    def build_upon(self, before: Tree, unsaved: Iterable[bytes]) -> None:
+        """Note which folders differ from those of `before`, whose unchanged folders this tree shares."""
+        changed = {path for path, folder in self.folders.items() if folder is not before.folders.get(path)}
+        changed.update(split(path)[0] for path in unsaved)
+        self.base = before.base
+        self.since_base = before.since_base.union(changed, before.folders.keys() - self.folders.keys())
+
+    def row(self, path: bytes) -> Row:
+        """Return the columns of one path.
+
+        Raises:
+            KeyError: it is not there.
+        """
+        folder_path, name = split(path)
+        folder = self.folders[folder_path]
+        return folder.row(folder.position(name))
 
     def entries(self) -> Iterator[Entry]:
         """Yield every path except the source itself, folder by folder."""
@@ -240,7 +276,8 @@ class Snapshot:
 
     `sequence` orders the snapshots of a store whatever the clock did; `created` is seconds since the
     epoch; `kind` is one of manual, interval, pre-run, post-run, watch, safety, or foreign for a folder that
-    another tool made. `files`, `bytes` and the counts are 0 for a foreign one.
+    another tool made. `files`, `bytes` and the counts are 0 for a foreign one. `stored_bytes` is the size of what it
+    added to the store; `mass_loss` tells that it lost most of what the snapshot before it had.
     """
 
     id: str
@@ -255,7 +292,9 @@ class Snapshot:
     modified: int = 0
     metadata: int = 0
     removed: int = 0
+    stored_bytes: int = 0
     complete: bool = True
+    mass_loss: bool = False
     pinned: bool = False
     problems: Sequence[Problem] = ()
     run: Optional[Mapping[str, str]] = None

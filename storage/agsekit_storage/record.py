@@ -16,6 +16,10 @@ length in bytes as an unsigned 64-bit number, in the order of `_SECTIONS`:
     ignored     per name left out by the rules: number of the folder, NUL, the name, NUL
     rules       per `.backupignore`: folder, NUL, length, NUL, content
     root        int64 × 8: the columns of the source folder itself, then its device; then its xattrs
+    gone        the path of each folder of the base that is not there any more, each ended by NUL
+
+A record whose header names a `base` holds only the folders that differ from those of that record, which is whole:
+its cost follows what changed. All other folders are those of the base.
 """
 
 from __future__ import annotations
@@ -26,8 +30,8 @@ import struct
 import sys
 import zlib
 from array import array
-from collections.abc import Iterator
-from typing import Any, BinaryIO
+from collections.abc import Callable, Collection, Iterator, Mapping
+from typing import Any, BinaryIO, Optional
 
 from agsekit_storage.errors import StoreDamaged
 from agsekit_storage.model import DIGEST_SIZE, MODE, WIDTH, Folder, Tree
@@ -39,16 +43,26 @@ _LENGTH = struct.Struct("<Q")
 Header = dict[str, Any]
 
 
-def encode(header: Header, tree: Tree) -> bytes:
-    """Return the record of a tree as bytes."""
-    line = json.dumps(header, sort_keys=True, separators=(",", ":")).encode()
+def encode(header: Header, tree: Tree, *, only: Optional[Collection[bytes]] = None) -> bytes:
+    """Return the record of a tree as bytes; with `only`, of the folders that differ from those of its base."""
     packer = zlib.compressobj(1)
-    parts = [MAGIC, line, b"\n"]
-    for section in _sections(tree):
+    parts: list[bytes] = []
+    folders = tree.folders
+    gone: list[bytes] = []
+    if only is not None:
+        folders = {path: tree.folders[path] for path in sorted(only, key=in_walk_order) if path in tree.folders}
+        gone = [path for path in only if path not in tree.folders]
+    for section in (*_sections(tree, folders), _terminated(gone)):
         parts.append(packer.compress(_LENGTH.pack(len(section))))
         parts.append(packer.compress(section))
     parts.append(packer.flush())
-    return b"".join(parts)
+    return join_header(header, b"".join(parts))
+
+
+def join_header(header: Header, body: bytes) -> bytes:
+    """Return a record with this header and a body that `encode` made."""
+    line = json.dumps(header, sort_keys=True, separators=(",", ":")).encode()
+    return MAGIC + line + b"\n" + body
 
 
 def read_header(file: BinaryIO) -> Header:
@@ -68,26 +82,48 @@ def read_header(file: BinaryIO) -> Header:
     return header
 
 
-def decode(file: BinaryIO) -> tuple[Header, Tree]:
-    """Read a whole record.
+def in_walk_order(path: bytes) -> list[bytes]:
+    """Sort folders as a walk meets them: parents first, and each followed at once by all that is below it."""
+    return path.split(b"/") if path else []
+
+
+def decode(file: BinaryIO, base: Callable[[str], Tree]) -> tuple[Header, Tree]:
+    """Read a whole record; `base` reads the one it builds upon.
 
     Raises:
         StoreDamaged: it is truncated or altered.
     """
     header = read_header(file)
     try:
-        return header, _tree(memoryview(zlib.decompress(file.read())))
+        tree, gone = _tree(memoryview(zlib.decompress(file.read())))
     except (zlib.error, struct.error, ValueError, IndexError, KeyError) as error:
         raise StoreDamaged(f"its body cannot be read ({error})") from None
+    tree.rules = str(header.get("rules", ""))
+    if header.get("base"):
+        _build_upon(tree, gone, str(header["base"]), base(str(header["base"])))
+    return header, tree
 
 
-def _sections(tree: Tree) -> Iterator[bytes]:
-    folders = list(tree.folders.values())
+def _build_upon(tree: Tree, gone: list[bytes], name: str, base: Tree) -> None:
+    """Complete a tree of differences with the folders of its base."""
+    folders = dict(base.folders)
+    for path in gone:
+        folders.pop(path, None)
+    known = len(folders)
+    folders.update(tree.folders)
+    if len(folders) > known:
+        folders = {path: folders[path] for path in sorted(folders, key=in_walk_order)}
+    tree.base, tree.since_base = name, frozenset((*tree.folders, *gone))
+    tree.folders = folders
+
+
+def _sections(tree: Tree, by_path: Mapping[bytes, Folder]) -> Iterator[bytes]:
+    folders = list(by_path.values())
     names = [name for folder in folders for name in folder.names]
     stats = array("q")
     for folder in folders:
         stats.extend(folder.stats)
-    yield _terminated(list(tree.folders))
+    yield _terminated(list(by_path))
     yield _little(array("I", [len(folder.names) for folder in folders]))
     yield _little(array("q", [number for folder in folders for number in folder.identity]))
     yield _terminated(names)
@@ -117,7 +153,7 @@ def _sparse_sections(folders: list[Folder]) -> Iterator[bytes]:
     yield b"".join(ignored)
 
 
-def _tree(body: memoryview) -> Tree:
+def _tree(body: memoryview) -> tuple[Tree, list[bytes]]:
     sections = _split(body)
     paths = _names(next(sections))
     counts = _numbers("I", next(sections))
@@ -147,13 +183,9 @@ def _tree(body: memoryview) -> Tree:
     rules = dict(_counted(next(sections)))
     root = bytes(next(sections))
     fixed = _numbers("q", memoryview(root)[: (WIDTH + 1) * 8])
-    return Tree(
-        list(fixed[:WIDTH]),
-        fixed[WIDTH],
-        folders,
-        rule_files=rules,
-        root_xattrs=root[(WIDTH + 1) * 8 :] or None,
-    )
+    xattrs = root[(WIDTH + 1) * 8 :] or None
+    tree = Tree(list(fixed[:WIDTH]), fixed[WIDTH], folders, rule_files=rules, root_xattrs=xattrs)
+    return tree, _names(next(sections))
 
 
 def _fill_links(folders: list[Folder], targets: Iterator[bytes]) -> None:

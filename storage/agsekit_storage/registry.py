@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from importlib.util import find_spec
 from pathlib import Path
 
 from agsekit_storage.backends.base import Backend, BackendFactory
-from agsekit_storage.errors import StoreRefused
+from agsekit_storage.errors import StorageError, StoreRefused
 
 
 def _rsync(store: Path) -> Backend:
@@ -14,7 +15,18 @@ def _rsync(store: Path) -> Backend:
     return RsyncLinksBackend(store)
 
 
-_FACTORIES: dict[str, BackendFactory] = {"rsync": _rsync}
+def _git(store: Path) -> Backend:
+    if find_spec("pygit2") is None:
+        raise StorageError(
+            "the backend git needs pygit2, which is not installed",
+            hint="run `pip install pygit2`, or choose the backend rsync",
+        )
+    from agsekit_storage.backends.git_shadow import GitShadowBackend
+
+    return GitShadowBackend(store)
+
+
+_FACTORIES: dict[str, BackendFactory] = {"rsync": _rsync, "git": _git}
 
 BACKENDS = tuple(_FACTORIES)
 

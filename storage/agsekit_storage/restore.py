@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Optional
 
 from agsekit_storage.changes import compare
-from agsekit_storage.errors import SourceUnavailable, StorageError, StoreRefused
+from agsekit_storage.errors import SourceUnavailable, StorageError, StoreRefused, explained
 from agsekit_storage.events import OnEvent, Waiting, ignore_events
 from agsekit_storage.ignore import IgnoreRules
 from agsekit_storage.model import Problem, Snapshot, Tree
@@ -46,15 +46,18 @@ class Restored:
     problems: Sequence[Problem]
 
 
-def preview_restore(store: Store, request: RestoreRequest) -> Plan:
-    """Return what `restore` would do now, without changing anything."""
+def preview_restore(store: Store, request: RestoreRequest, *, into_empty: bool = False) -> Plan:
+    """Return what `restore` would do now (or, with `into_empty`, `restore_to`), without changing anything."""
     wanted = store.tree(request.snapshot)
+    if into_empty:
+        return plan_everything(wanted, paths=request.paths)
     source = _source(store)
     if not os.path.lexists(source):
         return plan_everything(wanted, paths=request.paths)
     rules = IgnoreRules.compile([os.fsencode(pattern) for pattern in request.exclude], {})
-    current = walk(source, rules, frozen=wanted.rule_files)
-    return _plan(store, request, wanted, current)
+    with explained(store.source):
+        current = walk(source, rules, frozen=wanted.rule_files)
+        return _plan(store, request, wanted, current)
 
 
 def restore(
@@ -74,7 +77,7 @@ def restore(
     Raises:
         StorageError: the state before could not be saved (then nothing was touched), or the disk is full.
     """
-    with store.locked(wait=wait, on_wait=lambda: on_event(Waiting())):
+    with explained(store.source), store.locked(wait=wait, on_wait=lambda: on_event(Waiting())):
         wanted = store.tree(request.snapshot)
         source = _source(store)
         if not os.path.lexists(source):
@@ -100,14 +103,17 @@ def restore_to(
     store_path = os.path.realpath(store.path)
     if real == store_path or real.startswith(store_path + "/"):
         raise StoreRefused(f"{destination} lies inside the store {store.path}", hint="choose another folder")
-    if os.path.lexists(real) and (not os.path.isdir(real) or os.listdir(real)):
+    with explained(destination):
+        taken = os.path.lexists(real) and (not os.path.isdir(real) or os.listdir(real))
+    if taken:
         raise StoreRefused(
             f"{destination} is not an empty folder",
             hint="name a folder that does not exist yet, or an empty one",
         )
     wanted = store.tree(request.snapshot)
     plan = plan_everything(wanted, paths=request.paths)
-    os.makedirs(real, mode=0o700, exist_ok=True)
+    with explained(destination):
+        os.makedirs(real, mode=0o700, exist_ok=True)
     problems = _apply(store, request.snapshot, wanted, plan, os.fsencode(real), on_event)
     return Restored(plan, None, problems)
 
@@ -154,7 +160,8 @@ class _Protection:
 def _apply(
     store: Store, snapshot: Snapshot, wanted: Tree, plan: Plan, destination: bytes, on_event: OnEvent
 ) -> list[Problem]:
-    reader = store.backend.reader(snapshot.id)
+    with explained(store.path):
+        reader = store.backend.reader(snapshot.id)
     try:
         return [*plan.problems, *Applier(wanted, plan, reader, destination, on_event).run()]
     except OSError as error:

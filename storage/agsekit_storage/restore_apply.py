@@ -6,18 +6,21 @@ import errno
 import os
 import stat
 from collections.abc import Callable, Iterable
+from pathlib import Path
 
 from agsekit_storage.backends.base import Reader
 from agsekit_storage.content import CREATE_FLAGS, READ_FLAGS, apply_metadata, make_link
 from agsekit_storage.cursor import FolderCursor
+from agsekit_storage.durable import sync_file_system
 from agsekit_storage.errors import StoreDamaged
 from agsekit_storage.events import Met, OnEvent, Progress
 from agsekit_storage.model import INODE, MODE, Entry, Problem, Row, Tree, split
-from agsekit_storage.restore_plan import Plan, find, hard_link_groups
+from agsekit_storage.restore_plan import TEMPORARY, Plan, find, hard_link_groups
 
 _FATAL = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EMFILE, errno.ENFILE, errno.ENOMEM)
 _PROGRESS_STEP = 100
-_TEMPORARY = b".agsekit-restore-"
+_MOST_SYNCED_ALONE = 200
+"""Up to this many files are brought to the disk one by one; for more, one sync of all is cheaper."""
 
 
 class Applier:
@@ -32,12 +35,15 @@ class Applier:
         self._problems: list[Problem] = []
         self._touched_folders: set[bytes] = set()
         self._groups = hard_link_groups(wanted)
-        to_write = {*plan.create, *plan.replace}
+        self._made: set[bytes] = set()
+        self._modes: dict[bytes, int] = {}
+        self._sync_alone = len(plan.create) + len(plan.replace) <= _MOST_SYNCED_ALONE
         self._group_member = {
-            inode: next((path for path in paths if path not in to_write), None)
+            inode: next((path for path in paths if path not in plan.changed), None)
             for inode, paths in self._groups.items()
         }
-        self._temporary = _TEMPORARY + b"%d" % os.getpid()
+        # Nobody can know the name beforehand and put something in the way.
+        self._temporary = TEMPORARY + os.urandom(8).hex().encode()
 
     def run(self) -> list[Problem]:
         """Carry out the plan and return the paths that could not be restored.
@@ -54,6 +60,8 @@ class Applier:
                 self._attempt(path, self._adjust)
             self._remove(self._plan.delete, in_the_way=False)
             self._finish_folders()
+            if not self._sync_alone:
+                sync_file_system(Path(os.fsdecode(self._destination)))
         finally:
             self._cursor.abandon()
             self._other.abandon()
@@ -101,6 +109,7 @@ class Applier:
         if stat.S_ISDIR(entry.row[MODE]):
             try:
                 os.mkdir(name, 0o700, dir_fd=folder)
+                self._made.add(path)
             except FileExistsError:
                 # Ignored files keep a folder alive; its entry was only looked at through the rules.
                 if not stat.S_ISDIR(os.stat(name, dir_fd=folder, follow_symlinks=False).st_mode):
@@ -135,7 +144,8 @@ class Applier:
             if digest != entry.digest:
                 raise StoreDamaged("its content in the store is not what was saved")
             apply_metadata(fd, entry.row, entry.xattrs)
-            os.fsync(fd)
+            if self._sync_alone:
+                os.fsync(fd)
         finally:
             os.close(fd)
         inode = entry.row[INODE]
@@ -171,11 +181,15 @@ class Applier:
         _make_readable(name, folder)
         fd = os.open(name, READ_FLAGS, dir_fd=folder)
         try:
-            if not stat.S_ISREG(os.fstat(fd).st_mode):
+            status = os.fstat(fd)
+            if not stat.S_ISREG(status.st_mode):
                 raise OSError(errno.ESTALE, "it is something else now")
-            apply_metadata(fd, entry.row, entry.xattrs)
+            if status.st_nlink == 1:
+                apply_metadata(fd, entry.row, entry.xattrs)
+                return
         finally:
             os.close(fd)
+        self._replace(path)
 
     def _remove(self, paths: Iterable[bytes], *, in_the_way: bool) -> None:
         """Delete paths, the deepest first. A folder that still holds ignored files stays."""
@@ -200,26 +214,36 @@ class Applier:
         self._touched_folders.add(path)
         status = os.fstat(fd)
         if status.st_mode & 0o300 != 0o300 and os.geteuid() != 0:
+            self._modes.setdefault(path, stat.S_IMODE(status.st_mode))
             os.fchmod(fd, stat.S_IMODE(status.st_mode) | 0o700)
         return fd
 
     def _finish_folders(self) -> None:
-        """Give every folder that was changed the metadata of the snapshot, the deepest first."""
+        """Give every folder that was changed the metadata of the snapshot, the deepest first.
+
+        Folders that the restore is not about keep their own mode.
+        """
         for path in sorted(self._touched_folders, key=lambda path: path.split(b"/"), reverse=True):
             try:
-                row, attributes = self._folder_metadata(path)
-                apply_metadata(self._cursor.seek(path), row, attributes)
-            except KeyError:
-                continue
+                metadata = self._folder_metadata(path)
+                if metadata:
+                    apply_metadata(self._cursor.seek(path), *metadata)
+                elif path in self._modes:
+                    os.fchmod(self._cursor.seek(path), self._modes[path])
             except OSError as error:
                 if error.errno not in (errno.ENOENT, errno.ENOTDIR):
                     self._meet(Problem(path, "not-restored", error.strerror or ""))
 
-    def _folder_metadata(self, path: bytes) -> tuple[Row, bytes | None]:
+    def _folder_metadata(self, path: bytes) -> tuple[Row, bytes | None] | None:
+        if not (path in self._made or self._plan.scope(path)):
+            return None
         if not path:
             return self._wanted.root, self._wanted.root_xattrs
-        entry = find(self._wanted, path)
-        return entry.row, entry.xattrs
+        try:
+            entry = find(self._wanted, path)
+        except KeyError:
+            return None
+        return (entry.row, entry.xattrs) if stat.S_ISDIR(entry.row[MODE]) else None
 
     def _meet(self, problem: Problem) -> None:
         self._problems.append(problem)

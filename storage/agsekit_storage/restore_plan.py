@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import stat
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from agsekit_storage.changes import Comparison
 from agsekit_storage.errors import SnapshotNotFound
-from agsekit_storage.model import INODE, MODE, NLINK, Entry, Folder, Problem, Tree, join, split
+from agsekit_storage.model import INODE, MODE, NLINK, Entry, Problem, Tree, join, split
+
+TEMPORARY = b".agsekit-restore-"
+"""How the names of files begin that a restore is writing; a crash may leave one."""
 
 
 @dataclass
@@ -18,6 +21,9 @@ class Plan:
     `create` and `replace` bring back files, links and folders; `adjust` sets mode, owner, attributes and times only;
     `delete` removes what the snapshot does not have; `clear` is what must go first because something of another
     kind stands in its place. `problems` are paths that cannot be brought back and are left as they are.
+
+    `scope` tells which paths the restore is about, and `changed` holds all that differ from the snapshot, in the
+    scope or not.
     """
 
     create: list[bytes] = field(default_factory=list)
@@ -26,6 +32,8 @@ class Plan:
     delete: list[bytes] = field(default_factory=list)
     clear: list[bytes] = field(default_factory=list)
     problems: list[Problem] = field(default_factory=list)
+    scope: Callable[[bytes], bool] = field(default=lambda path: True, repr=False, compare=False)
+    changed: frozenset[bytes] = field(default=frozenset(), repr=False, compare=False)
 
     def __bool__(self) -> bool:
         """Tell whether there is anything to do."""
@@ -53,15 +61,22 @@ def plan_restore(
     """
     chosen = _selector(paths, wanted, current)
     changes = comparison.changes
-    plan = Plan()
-    unsaved = _Unsaved(wanted, current)
+    plan = Plan(scope=chosen, changed=_all_changed(comparison))
+    unsaved = _Unsaved(wanted, current, changes.added)
+    hidden = _Hidden(current)
     for path in filter(chosen, [*changes.modified, *changes.metadata, *changes.touched]):
         if not unsaved.report(path, plan):
             _plan_existing(path, wanted, current, plan)
-    plan.create += [path for path in filter(chosen, changes.removed) if not unsaved.report(path, plan)]
+    plan.create += [
+        path for path in filter(chosen, changes.removed) if not hidden.covers(path) and not unsaved.report(path, plan)
+    ]
     cleared = frozenset(plan.clear)
-    for path in filter(chosen, changes.added):
-        if _is_below(path, cleared):
+    for path in changes.added:
+        if split(path)[1].startswith(TEMPORARY):
+            plan.delete.append(path)
+        elif not chosen(path) or unsaved.keep(path, plan):
+            continue
+        elif _is_below(path, cleared):
             plan.clear.append(path)
         elif not keep_new and not protected(path):
             plan.delete.append(path)
@@ -71,8 +86,10 @@ def plan_restore(
 def plan_everything(wanted: Tree, *, paths: Sequence[bytes] = ()) -> Plan:
     """Return the steps that make a snapshot, or a part of it, in an empty folder."""
     chosen = _selector(paths, wanted, None)
-    plan = Plan()
-    unsaved = _Unsaved(wanted, None)
+    plan = Plan(scope=chosen, changed=frozenset(entry.path for entry in wanted.entries()))
+    unsaved = _Unsaved(wanted, None, ())
+    if not paths:
+        plan.adjust.append(b".")
     for entry in wanted.entries():
         if chosen(entry.path) and not unsaved.report(entry.path, plan):
             plan.create.append(entry.path)
@@ -87,7 +104,7 @@ def find(tree: Tree, path: bytes) -> Entry:
     """
     folder_path, name = split(path)
     folder = tree.folders[folder_path]
-    position = _position(folder, name)
+    position = folder.position(name)
     return Entry(path, folder.row(position), folder.digest(position), folder.links.get(name), folder.xattrs.get(name))
 
 
@@ -119,13 +136,19 @@ def _plan_existing(path: bytes, wanted: Tree, current: Tree, plan: Plan) -> None
 
 
 def _only_metadata_differs(target: Entry, present: Entry) -> bool:
-    return target.digest == present.digest and target.row[NLINK] == 1
+    # What has several names is replaced: the others need not be ours to change.
+    return target.digest == present.digest and target.row[NLINK] == present.row[NLINK] == 1
+
+
+def _all_changed(comparison: Comparison) -> frozenset[bytes]:
+    changes = comparison.changes
+    return frozenset([*changes.modified, *changes.metadata, *changes.touched, *changes.removed, *comparison.unsaved])
 
 
 class _Unsaved:
-    """Knows what the snapshot lists but does not hold."""
+    """Knows what the snapshot lists but does not hold, and what the safety snapshot cannot hold."""
 
-    def __init__(self, wanted: Tree, current: Tree | None) -> None:
+    def __init__(self, wanted: Tree, current: Tree | None, added: Sequence[bytes]) -> None:
         self._missing = frozenset(
             join(path, name) for path, folder in wanted.folders.items() for name in folder.missing
         )
@@ -136,22 +159,66 @@ class _Unsaved:
             for path, folder in (current.folders.items() if current else ())
             for name in folder.missing
         )
+        special = [path for path in added if current and not _can_be_saved(current.row(path)[MODE])]
+        self._special = frozenset(special)
+        self._above_kept = frozenset(parent for path in (*self._unread, *special) for parent in _parents(path))
+
+    def keep(self, path: bytes, plan: Plan) -> bool:
+        """Tell whether a path that the snapshot does not list must stay, and add a problem where that is news."""
+        if path in self._unread or path in self._special:
+            plan.problems.append(Problem(path, "special" if path in self._special else "unreadable"))
+            return True
+        # Below a folder that the snapshot could not list, not being listed means nothing.
+        return path in self._above_kept or _is_below(path, self._missing)
 
     def report(self, path: bytes, plan: Plan) -> bool:
         """Add a problem for a path that cannot be brought back, and tell whether there is one."""
         if path in self._unread:
             plan.problems.append(Problem(path, "unreadable"))
             return True
+        if path in self._above_kept and not stat.S_ISDIR(find(self._wanted, path).row[MODE]):
+            plan.problems.append(Problem(path, "in-the-way"))
+            return True
         if path == b".":
             return False
         mode = find(self._wanted, path).row[MODE]
-        if path in self._missing and not stat.S_ISDIR(mode):
+        if path in self._missing:
             plan.problems.append(Problem(path, "not-in-snapshot"))
-            return True
-        if stat.S_IFMT(mode) not in (stat.S_IFREG, stat.S_IFLNK, stat.S_IFDIR):
+            return not stat.S_ISDIR(mode)
+        if not _can_be_saved(mode):
             plan.problems.append(Problem(path, "special"))
             return True
         return False
+
+
+class _Hidden:
+    """Knows what is there now but left out by the excludes of now, so that no safety snapshot holds it."""
+
+    def __init__(self, current: Tree) -> None:
+        self._folders = current.folders
+        self._ignored: dict[bytes, frozenset[bytes]] = {}
+
+    def covers(self, path: bytes) -> bool:
+        """Tell whether a path, or a folder above it, is left out."""
+        return any(self._is_ignored(*split(each)) for each in (path, *_parents(path)))
+
+    def _is_ignored(self, folder: bytes, name: bytes) -> bool:
+        if folder not in self._ignored:
+            found = self._folders.get(folder)
+            self._ignored[folder] = frozenset(found.ignored if found else ())
+        return name in self._ignored[folder]
+
+
+def _can_be_saved(mode: int) -> bool:
+    return stat.S_IFMT(mode) in (stat.S_IFREG, stat.S_IFLNK, stat.S_IFDIR)
+
+
+def _parents(path: bytes) -> Iterator[bytes]:
+    while True:
+        path = split(path)[0]
+        if not path:
+            return
+        yield path
 
 
 def _selector(paths: Sequence[bytes], wanted: Tree, current: Tree | None) -> Callable[[bytes], bool]:
@@ -170,25 +237,11 @@ def _selector(paths: Sequence[bytes], wanted: Tree, current: Tree | None) -> Cal
 def _holds(tree: Tree, path: bytes) -> bool:
     try:
         find(tree, path)
-    except (KeyError, ValueError):
+    except KeyError:
         return False
     return True
 
 
-def _position(folder: Folder, name: bytes) -> int:
-    try:
-        return folder.names.index(name)
-    except ValueError:
-        raise KeyError(name) from None
-
-
-def _is_below(path: bytes, folders: Iterable[bytes]) -> bool:
+def _is_below(path: bytes, folders: frozenset[bytes]) -> bool:
     """Tell whether one of the path's parents is among `folders`."""
-    if not folders:
-        return False
-    while True:
-        path = split(path)[0]
-        if not path:
-            return False
-        if path in folders:
-            return True
+    return bool(folders) and any(parent in folders for parent in _parents(path))

@@ -7,15 +7,15 @@ import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Optional
+from typing import NamedTuple, Optional
 
 from agsekit_storage import naming
 from agsekit_storage.backends.base import Work
 from agsekit_storage.changes import Comparison, compare
-from agsekit_storage.errors import StorageError, StoreDamaged
+from agsekit_storage.errors import StorageError, StoreDamaged, explained
 from agsekit_storage.events import Met, OnEvent, Waiting, Walked, ignore_events
 from agsekit_storage.ignore import IgnoreRules
-from agsekit_storage.model import Changes, Problem, Snapshot, Tree
+from agsekit_storage.model import MTIME, Changes, Problem, Snapshot, Tree
 from agsekit_storage.store import Store
 from agsekit_storage.walk import walk
 
@@ -59,6 +59,14 @@ class Result:
     tree: Tree
 
 
+class _Place(NamedTuple):
+    """Where a new snapshot comes: its id, the one before it, and its time."""
+
+    id: str
+    previous: Optional[Snapshot]
+    now: float
+
+
 def take_snapshot(
     store: Store,
     request: Request,
@@ -77,7 +85,7 @@ def take_snapshot(
         StoreLocked: another process wrote for all of `wait` seconds.
         StorageError: the disk is full or failed; the store is as it was before.
     """
-    with store.locked(wait=wait, on_wait=lambda: on_event(Waiting())):
+    with explained(store.path), store.locked(wait=wait, on_wait=lambda: on_event(Waiting())):
         return snapshot_under_lock(store, request, now=now, on_event=on_event)
 
 
@@ -89,6 +97,7 @@ def snapshot_under_lock(store: Store, request: Request, *, now: float, on_event:
     existing = store.snapshots()
     previous = existing[-1] if existing else None
     before = _previous_tree(store, previous)
+    taken = frozenset(snapshot.id for snapshot in existing)
     problems: list[Problem] = []
 
     def meet(problem: Problem) -> None:
@@ -100,12 +109,37 @@ def snapshot_under_lock(store: Store, request: Request, *, now: float, on_event:
     on_event(Walked(tree.count_files()))
     comparison = compare(before, tree, source, digest=store.backend.digest)
     changes = comparison.changes
+    if before:
+        tree.build_upon(before, comparison.unsaved)
     if previous and before and not changes and not (request.times_count and changes.touched):
         if any(folder is not before.folders.get(path) for path, folder in tree.folders.items()):
+            tree.touched = _times_saved(changes.touched, before)
             store.save_walk(previous, tree)
         return Result(previous, False, changes, [*problems, *_still_missing(comparison)], tree)
-    work = Work(source, tree, comparison, previous if before else None, before, on_event)
-    return _write(store, request, work, previous, problems, now)
+    message = _message(request.kind, changes)
+    work = Work(source, tree, comparison, previous if before else None, before, on_event, message)
+    return _write(store, request, work, _Place(_new_id(now, previous, taken), previous, now), problems)
+
+
+def _new_id(now: float, previous: Optional[Snapshot], taken: frozenset[str]) -> str:
+    """Return an id that sorts after the previous snapshot and that nothing in the store has yet."""
+    snapshot_id = naming.next_id(now, previous.id if previous else None)
+    while snapshot_id in taken:
+        snapshot_id = naming.next_id(now, snapshot_id)
+    return snapshot_id
+
+
+def _times_saved(touched: Sequence[bytes], before: Tree) -> Mapping[bytes, int]:
+    """Return the times that the newest snapshot has for paths that were touched since."""
+    saved = {}
+    for path in touched:
+        row = before.root if path == b"." else before.row(path)
+        saved[path] = before.touched.get(path, row[MTIME])
+    return saved
+
+
+def _message(kind: str, changes: Changes) -> str:
+    return f"{kind}: {len(changes.added)} added, {len(changes.modified)} modified, {len(changes.removed)} removed"
 
 
 def _previous_tree(store: Store, previous: Optional[Snapshot]) -> Optional[Tree]:
@@ -126,23 +160,21 @@ def _write(
     store: Store,
     request: Request,
     work: Work,
-    previous: Optional[Snapshot],
+    place: _Place,
     walk_problems: Sequence[Problem],
-    now: float,
 ) -> Result:
-    snapshot_id = naming.next_id(now, previous.id if previous else None)
+    snapshot_id, previous = place.id, place.previous
     try:
         problems = [*walk_problems, *store.backend.write(snapshot_id, work)]
         changes = _without_vanished(work.comparison.changes, problems)
         if previous and work.previous and not changes and not request.times_count:
             store.backend.recover()
             return Result(previous, False, changes, problems, work.tree)
-        snapshot = _describe(store, request, work, changes, problems, snapshot_id, previous, now)
+        snapshot = _describe(store, request, work, changes, problems, place)
         store.save_record(snapshot, work.tree)
         store.backend.publish(snapshot_id)
     except OSError as error:
-        _give_up(store, snapshot_id)
-        raise _explain(store.path, error) from error
+        raise _explain(store.path, error, kept=_give_up(store, snapshot_id)) from error
     return Result(snapshot, True, changes, problems, work.tree)
 
 
@@ -152,10 +184,9 @@ def _describe(
     work: Work,
     changes: Changes,
     problems: Sequence[Problem],
-    snapshot_id: str,
-    previous: Optional[Snapshot],
-    now: float,
+    place: _Place,
 ) -> Snapshot:
+    snapshot_id, previous, now = place
     files, folders, size = work.tree.totals()
     return Snapshot(
         id=snapshot_id,
@@ -189,18 +220,28 @@ def _without_vanished(changes: Changes, problems: Sequence[Problem]) -> Changes:
     )
 
 
-def _give_up(store: Store, snapshot_id: str) -> None:
-    """Free the space of a snapshot that could not be finished; the next writer does what cannot be done now."""
+def _give_up(store: Store, snapshot_id: str) -> bool:
+    """Free the space of a snapshot that could not be finished; True when it was finished all the same.
+
+    The next writer does what cannot be done now.
+    """
     try:
-        if snapshot_id not in store.backend.present():
+        kept = snapshot_id in store.backend.present()
+        if not kept:
             store.forget_record(snapshot_id)
         store.backend.recover()
     except OSError:
-        pass
+        return False
+    return kept
 
 
-def _explain(store: Path, error: OSError) -> StorageError:
+def _explain(store: Path, error: OSError, *, kept: bool) -> StorageError:
     reason = error.strerror or str(error)
+    if kept:
+        return StorageError(
+            f"the snapshot is listed in {store}, but the disk did not confirm it: {reason}",
+            hint="check the disk, then take another snapshot",
+        )
     if error.errno in _FULL:
         return StorageError(
             f"the snapshot could not be written: the disk of {store} is full ({reason})",

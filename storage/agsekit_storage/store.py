@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import errno
-import io
 import json
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -11,11 +10,12 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Optional
 
-from agsekit_storage import durable, lock, naming, record
+from agsekit_storage import durable, lock, naming
 from agsekit_storage.backends.base import Backend
-from agsekit_storage.errors import SnapshotNotFound, StoreDamaged, StoreRefused
+from agsekit_storage.errors import SnapshotNotFound, StoreDamaged, StoreRefused, explained
 from agsekit_storage.guards import check_apart
 from agsekit_storage.model import Problem, Snapshot, Tree
+from agsekit_storage.records import Records
 from agsekit_storage.registry import backend_factory
 
 PRIVATE = ".agsekit"
@@ -36,9 +36,8 @@ class Store:
         self.source = source
         self.backend = backend
         self._private = path / PRIVATE
-        self._records = self._private / "trees"
+        self._records = Records(self._private)
         self._pins = self._private / "pins"
-        self._cache = self._private / "walk-cache"
 
     @classmethod
     def create(cls, path: Path, source: Path, *, backend: Optional[str] = None) -> Store:
@@ -50,19 +49,20 @@ class Store:
             StoreRefused: it lies inside the source or the other way round, holds something else, belongs to
                 another source, or has another backend.
         """
-        check_apart(source, path)
-        settings = _read_settings(path)
-        if settings is None:
-            _refuse_foreign_folder(path)
-            settings = {"backend": backend or "rsync", "source": str(source)}
-            factory = backend_factory(settings["backend"])
-            _make_private(path)
-            _write_settings(path, settings)
-        else:
-            factory = backend_factory(settings["backend"])
-            _check_settings(path, settings, source, backend)
-            _make_private(path)
-        return cls(path, source, factory(path))
+        with explained(path):
+            check_apart(source, path)
+            settings = _read_settings(path)
+            if settings is None:
+                _refuse_foreign_folder(path)
+                settings = {"backend": backend or "rsync", "source": str(source)}
+                factory = backend_factory(settings["backend"])
+                _make_private(path)
+                _write_settings(path, settings)
+            else:
+                factory = backend_factory(settings["backend"])
+                _check_settings(path, settings, source, backend)
+                _make_private(path)
+            return cls(path, source, factory(path))
 
     @classmethod
     def existing(cls, path: Path) -> Store:
@@ -71,9 +71,11 @@ class Store:
         Raises:
             StoreRefused: there is none.
         """
-        settings = _read_settings(path)
+        with explained(path):
+            settings = _read_settings(path)
+            entries = os.listdir(path) if settings is None and path.is_dir() else []
         if settings is None:
-            if not path.is_dir() or not any(naming.is_id(name) for name in os.listdir(path)):
+            if not any(map(naming.is_id, entries)):
                 raise StoreRefused(
                     f"{path} holds no snapshots",
                     hint="a store is made by the first snapshot: `agsekit backup-once`, or `agsekit run`",
@@ -84,8 +86,9 @@ class Store:
 
     def snapshots(self) -> list[Snapshot]:
         """Return all snapshots, oldest first. Only whole ones are listed."""
-        pins = self._read_pins()
-        found = [self._snapshot(snapshot_id, snapshot_id in pins) for snapshot_id in self.backend.present()]
+        with explained(self.path):
+            pins = self._read_pins()
+            found = [self._snapshot(snapshot_id, snapshot_id in pins) for snapshot_id in self.backend.present()]
         return sorted(found, key=lambda snapshot: (snapshot.sequence, snapshot.id))
 
     def get(self, snapshot_id: str) -> Snapshot:
@@ -108,39 +111,23 @@ class Store:
         Raises:
             StoreDamaged: its record is missing or cannot be read.
         """
-        return self._read_tree(self._records / snapshot.id)
+        return self._records.tree(snapshot.id)
 
     def latest_tree(self, snapshot: Snapshot) -> Tree:
         """Return the tree of the newest snapshot in its freshest form: with the stamps of the last walk."""
-        try:
-            with self._cache.open("rb") as file:
-                header, tree = record.decode(file)
-            if header.get("snapshot") == snapshot.id:
-                tree.rules = str(header.get("rules", ""))
-                return tree
-        except (OSError, StoreDamaged):
-            pass
-        return self.tree(snapshot)
+        return self._records.walked_tree(snapshot.id) or self.tree(snapshot)
 
     def save_walk(self, snapshot: Snapshot, tree: Tree) -> None:
-        """Remember a walk that found nothing changed since the newest snapshot. It can be made again."""
-        content = record.encode({"snapshot": snapshot.id, "rules": tree.rules}, tree)
-        durable.write_file(self._cache, content, durable=False)
+        """Remember a walk that found nothing changed since the newest snapshot."""
+        self._records.save_walk(snapshot.id, tree)
 
     def save_record(self, snapshot: Snapshot, tree: Tree) -> None:
         """Write the record of a snapshot that is about to be published, and bring it to the disk."""
-        header: dict[str, Any] = {
-            key: value for key, value in vars(snapshot).items() if key not in ("pinned", "problems")
-        }
-        header["rules"] = tree.rules
-        header["problems"] = [
-            {"path": os.fsdecode(p.path), "reason": p.reason, "detail": p.detail} for p in snapshot.problems
-        ]
-        durable.write_file(self._records / snapshot.id, record.encode(header, tree))
+        self._records.save(snapshot.id, _header(snapshot), tree)
 
     def forget_record(self, snapshot_id: str) -> None:
         """Remove the record of a snapshot that was not or is no longer present."""
-        (self._records / snapshot_id).unlink(missing_ok=True)
+        self._records.forget(snapshot_id)
 
     @contextmanager
     def locked(self, *, wait: float, on_wait: Callable[[], None] = lambda: None) -> Iterator[None]:
@@ -150,21 +137,18 @@ class Store:
             StoreLocked: another process wrote for all of `wait` seconds.
         """
         with lock.exclusive(self._private / "lock", wait=wait, on_wait=on_wait):
-            self._recover()
+            with explained(self.path):
+                self._recover()
             yield
 
     def _recover(self) -> None:
+        self._records.prepare()
         self.backend.recover()
-        present = set(self.backend.present())
-        for folder in (self._private, self._records):
-            for name in os.listdir(folder):
-                if name.endswith(durable.TEMPORARY) or (folder == self._records and name not in present):
-                    (folder / name).unlink(missing_ok=True)
+        self._records.clean(set(self.backend.present()))
 
     def _snapshot(self, snapshot_id: str, pinned: bool) -> Snapshot:
         try:
-            with (self._records / snapshot_id).open("rb") as file:
-                header = record.read_header(file)
+            header = self._records.header(snapshot_id)
             problems = [Problem(os.fsencode(p["path"]), p["reason"], p.get("detail", "")) for p in header["problems"]]
             known = {key: header[key] for key in Snapshot.__dataclass_fields__ if key in header}
             known.update(problems=problems, pinned=pinned)
@@ -179,17 +163,6 @@ class Store:
         created = naming.created_by_name(snapshot_id)
         return Snapshot(snapshot_id, 0, created, self.backend.name, "foreign", pinned=pinned)
 
-    def _read_tree(self, path: Path) -> Tree:
-        try:
-            with path.open("rb") as file:
-                header, tree = record.decode(io.BytesIO(file.read()))
-        except FileNotFoundError:
-            raise StoreDamaged(f"the record {path} is missing") from None
-        except StoreDamaged as error:
-            raise StoreDamaged(f"the record {path} is damaged: {error.message}") from None
-        tree.rules = str(header.get("rules", ""))
-        return tree
-
     def _read_pins(self) -> frozenset[str]:
         try:
             return frozenset(self._pins.read_text().split())
@@ -197,10 +170,22 @@ class Store:
             return frozenset()
 
 
+def _header(snapshot: Snapshot) -> dict[str, Any]:
+    header: dict[str, Any] = {
+        key: value for key, value in vars(snapshot).items() if key not in ("pinned", "problems")
+    }
+    header["problems"] = [
+        {"path": os.fsdecode(each.path), "reason": each.reason, "detail": each.detail} for each in snapshot.problems
+    ]
+    return header
+
+
 def _read_settings(path: Path) -> Optional[Mapping[str, str]]:
     try:
         written = (path / PRIVATE / "format").read_text()
         settings = json.loads((path / PRIVATE / "config.json").read_text())
+        if not isinstance(settings, dict) or "backend" not in settings:
+            raise ValueError(settings)
     except (FileNotFoundError, NotADirectoryError):
         return None
     except ValueError:
@@ -269,5 +254,5 @@ def _make_private(path: Path) -> None:
                 f"{path} can be read by others and belongs to somebody else",
                 hint="choose another backup folder",
             ) from None
-    (path / PRIVATE / "trees").mkdir(mode=0o700, parents=True, exist_ok=True)
+    Records(path / PRIVATE).prepare()
     (path / PRIVATE).chmod(0o700)

@@ -26,6 +26,7 @@ from agsekit_storage.model import (
     Tree,
     clamp_row,
     join,
+    split,
     stat_row,
 )
 
@@ -106,19 +107,26 @@ class _Walk:
         try:
             cursor = FolderCursor(self._source)
         except OSError as error:
-            raise SourceUnavailable(
-                f"the source folder {os.fsdecode(self._source)} cannot be read: {error.strerror}",
-                hint="check that it exists, is a folder, and that you may read it",
-            ) from error
+            raise self._unavailable(error) from error
         with cursor:
             self._device = cursor.status.st_dev
-            self._descend(cursor, self._trusted)
+            try:
+                top = self._visit(cursor, b"", self._rules.root(), self._trusted)
+            except OSError as error:
+                raise self._unavailable(error) from error
+            self._descend(cursor, top)
             root = clamp_row(stat_row(cursor.status))
         self._drop_empty_brought_back()
         return Tree(root, self._device, self._folders, self._rules.fingerprint, rule_files=self._rule_files)
 
-    def _descend(self, cursor: FolderCursor, trusted: bool) -> None:
-        stack = [self._visit(cursor, b"", self._rules.root(), trusted)]
+    def _unavailable(self, error: OSError) -> SourceUnavailable:
+        return SourceUnavailable(
+            f"the source folder {os.fsdecode(self._source)} cannot be read: {error.strerror}",
+            hint="check that it exists, is a folder, and that you may read it",
+        )
+
+    def _descend(self, cursor: FolderCursor, top: list[tuple[bytes, FolderRules, bool]]) -> None:
+        stack = [top]
         while stack:
             if not stack[-1]:
                 stack.pop()
@@ -127,8 +135,8 @@ class _Walk:
                         cursor.leave()
                     except OSError as error:
                         # Moved away under our feet, far from the root: what is left of it is unknown.
-                        self._report(cursor.path, error)
-                        stack[-1].clear()
+                        while stack[-1]:
+                            self._unlistable(join(cursor.path, stack[-1].pop()[0]), error)
                 continue
             name, rules, trusted = stack[-1].pop()
             path = join(cursor.path, name)
@@ -137,7 +145,13 @@ class _Walk:
             except OSError as error:
                 self._unlistable(path, error)
                 continue
-            stack.append(self._visit(cursor, path, rules, trusted))
+            try:
+                stack.append(self._visit(cursor, path, rules, trusted))
+            except OSError as error:
+                self._unlistable(path, error)
+                stack.append([])
+            else:
+                self._folders[split(path)[0]].missing.discard(name)
 
     def _visit(
         self, cursor: FolderCursor, path: bytes, rules: FolderRules, trusted: bool
@@ -153,7 +167,8 @@ class _Walk:
         if previous and (previous.identity != identity or not identity[1]):
             previous = None
         listing = None if previous else _listing(cursor.fd)
-        if IGNORE_FILE in (previous.names if previous else listing or ()) or path in self._rules_before:
+        has_rules = IGNORE_FILE in (previous.names if previous else listing or ())
+        if has_rules or path in self._rules_before or (self._frozen and path in self._frozen):
             rules, same = self._read_rules(cursor.fd, path, rules)
             trusted = trusted and same
         folder = self._same_names(cursor.fd, previous, identity) if previous and trusted else None
@@ -176,6 +191,8 @@ class _Walk:
         if content is not None:
             self._rule_files[path] = content
             rules = rules.with_file(path, content)
+            for sentence in rules.problems:
+                self._problem(Problem(join(path, IGNORE_FILE), "rules-unusable", sentence))
         return rules, self._rules_before.get(path) == content
 
     def _read_ignore_file(self, folder: int, path: bytes) -> Optional[bytes]:
@@ -210,7 +227,7 @@ class _Walk:
             previous.names, stats, identity=identity, links=dict(previous.links), ignored=previous.ignored
         )
         self._mark_racy(folder)
-        return folder if self._read_links(fd, folder, previous) else None
+        return None if self._read_links(fd, folder, previous) else folder
 
     def _judge(
         self, fd: int, path: bytes, rules: FolderRules, identity: tuple[int, int], listing: dict[bytes, bool]
@@ -227,6 +244,9 @@ class _Walk:
                 continue
             try:
                 kept.append((name, stat_row(os.stat(name, dir_fd=fd, follow_symlinks=False))))
+            except PermissionError:
+                # The folder may be listed but not searched: nothing is known of what is in it.
+                raise
             except OSError as error:
                 if error.errno != errno.ENOENT:
                     self._report(join(path, name), error)
@@ -243,12 +263,17 @@ class _Walk:
             identity=(0, 0) if look_below or self._is_racy(identity[1]) else identity,
             ignored=ignored,
         )
-        self._read_links(fd, folder, None)
+        replaced = self._read_links(fd, folder, None)
+        if replaced:
+            folder = folder.without(frozenset(replaced))
+            folder.identity = (0, 0)
         self._mark_racy(folder)
         before = self._before.get(path)
         return before if before and before.same_as(folder) else folder
 
-    def _read_links(self, fd: int, folder: Folder, previous: Optional[Folder]) -> bool:
+    def _read_links(self, fd: int, folder: Folder, previous: Optional[Folder]) -> list[bytes]:
+        """Read the targets of the links and return the names that have become something else meanwhile."""
+        replaced = []
         for position, mode in enumerate(folder.stats[MODE::WIDTH]):
             if mode & _KIND == stat.S_IFLNK:
                 name = folder.names[position]
@@ -257,10 +282,8 @@ class _Walk:
                 try:
                     folder.links[name] = os.readlink(name, dir_fd=fd)
                 except OSError:
-                    if previous:
-                        return False
-                    folder.links[name] = b""
-        return True
+                    replaced.append(name)
+        return replaced
 
     def _is_racy(self, ctime: int) -> bool:
         return ctime >= self._racy_from or (ctime % 1_000_000_000 == 0 and ctime >= self._racy_from_coarse)
@@ -275,8 +298,11 @@ class _Walk:
                 stats[position * WIDTH + CTIME] = 0
 
     def _unlistable(self, path: bytes, error: OSError) -> None:
+        if error.errno in (errno.EMFILE, errno.ENFILE, errno.ENOMEM):
+            raise error
         parent, _, name = path.rpartition(b"/")
         if error.errno in (errno.ENOENT, errno.ENOTDIR, errno.ELOOP):
+            self._folders.pop(path, None)
             self._folders[parent] = self._folders[parent].without(frozenset([name]))
             return
         self._folders[path] = Folder([], array("q"))

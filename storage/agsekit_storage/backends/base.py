@@ -25,7 +25,7 @@ class Capabilities:
 class Work:
     """What there is to write: the tree of the source now, and what differs from the previous snapshot.
 
-    `previous` is None for a first snapshot.
+    `previous` is None for a first snapshot. `message` says for people what the snapshot is; a backend may keep it.
     """
 
     source: bytes
@@ -34,6 +34,7 @@ class Work:
     previous: Optional[Snapshot]
     previous_tree: Optional[Tree]
     on_event: OnEvent
+    message: str = ""
 
 
 class Reader(Protocol):

@@ -5,18 +5,14 @@ from __future__ import annotations
 import errno
 import os
 import stat
-from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple, Optional
 
 from agsekit_storage.backends.base import Work
-from agsekit_storage.content import NotARegularFile, ReadFailed, Saved, apply_metadata, make_link, save_file
+from agsekit_storage.backends.saving import SourceFiles, Vanished, by_folder, remember
+from agsekit_storage.content import Saved, apply_metadata, make_link, save_file
 from agsekit_storage.cursor import FolderCursor
-from agsekit_storage.events import Met, Progress
-from agsekit_storage.model import CTIME, INODE, MODE, NLINK, WIDTH, Folder, Problem, Row, join, split
-
-_GONE = (errno.ENOENT, errno.ENOTDIR, errno.ELOOP)
-_PROGRESS_STEP = 100
+from agsekit_storage.model import INODE, MODE, NLINK, WIDTH, Folder, Problem, Row, join
 
 
 class _Stored(NamedTuple):
@@ -39,15 +35,14 @@ class LinksWriter:
         self._partial = os.fsencode(partial)
         self._base_path = os.fsencode(base) if base else b""
         self._metadata: dict[bytes, tuple[Row, Optional[bytes]]] = {b"": (work.tree.root, work.tree.root_xattrs)}
-        self._problems: list[Problem] = []
-        self._copies = _to_copy(work)
-        self._total = sum(map(len, self._copies.values()))
-        self._done = 0
+        changes, unsaved = work.comparison
+        # Folders themselves are among them, harmlessly.
+        self._copies = by_folder(work, (changes.added, changes.modified, changes.metadata, changes.touched, unsaved))
         self._groups: dict[int, _Stored] = {}
 
     def run(self) -> list[Problem]:
         """Write everything and return the problems met; see `Backend.write` for what becomes of the tree."""
-        self._source = FolderCursor(self._work.source)
+        self._source = SourceFiles(self._work, sum(map(len, self._copies.values())))
         self._target = FolderCursor(self._partial, on_leave=self._finish_folder, follow_root=False)
         self._base = FolderCursor(self._base_path, follow_root=False) if self._base_path else None
         try:
@@ -56,10 +51,11 @@ class LinksWriter:
                 self._write_folder(path, folder)
             self._target.close()
         finally:
-            for cursor in (self._source, self._target, self._base):
+            self._source.close()
+            for cursor in (self._target, self._base):
                 if cursor:
                     cursor.abandon()
-        return self._problems
+        return self._source.problems
 
     def _find_unchanged_groups(self) -> None:
         """Note where the base holds the unchanged members of hard link groups that have new members."""
@@ -95,9 +91,13 @@ class LinksWriter:
                 if not self._copy(path, folder, position, target):
                     gone.add(name)
             elif kind == stat.S_IFLNK:
+                if not folder.links[name]:
+                    self._source.meet(Problem(join(path, name), "vanished"))
+                    gone.add(name)
+                    continue
                 make_link(name, folder.links[name], folder.row(position), target)
             else:
-                self._meet(Problem(join(path, name), "special"))
+                self._source.meet(Problem(join(path, name), "special"))
         if gone:
             self._folders[path] = folder.without(frozenset(gone))
 
@@ -114,32 +114,16 @@ class LinksWriter:
         """Copy a regular file from the source; False when it is not there any more."""
         name = folder.names[position]
         row = folder.row(position)
-        self._count()
+        self._source.count()
         if row[NLINK] > 1 and self._join_group(folder, position, target):
             return True
         try:
-            saved = save_file(name, self._seek_source(path), target)
-        except (FileNotFoundError, NotARegularFile):
-            self._meet(Problem(join(path, name), "vanished"))
+            saved = self._source.save(path, folder, position, lambda name, source: save_file(name, source, target))
+        except Vanished:
             return False
-        except ReadFailed as error:
-            folder.missing.add(name)
-            self._meet(Problem(join(path, name), "unreadable", error.strerror or ""))
-            return True
-        if not saved.stable:
-            self._meet(Problem(join(path, name), "unstable"))
-        self._remember(folder, position, saved)
-        if row[NLINK] > 1 and saved.row[INODE] == row[INODE]:
+        if saved and row[NLINK] > 1 and saved.row[INODE] == row[INODE]:
             self._groups[row[INODE]] = _Stored(join(self._partial, join(path, name)), saved)
         return True
-
-    def _seek_source(self, path: bytes) -> int:
-        try:
-            return self._source.seek(path)
-        except OSError as error:
-            if error.errno in _GONE:
-                raise FileNotFoundError(error.errno, error.strerror) from None
-            raise ReadFailed(error.errno, error.strerror) from None
 
     def _join_group(self, folder: Folder, position: int, target: int) -> bool:
         """Make a name of a file that is stored already; False when it is the first of its hard link group."""
@@ -151,46 +135,12 @@ class LinksWriter:
         except OSError:
             # Too deep for one path, or too many links: a copy of its own is complete all the same.
             return False
-        self._remember(folder, position, stored.saved)
+        remember(folder, position, stored.saved)
         return True
-
-    def _remember(self, folder: Folder, position: int, saved: Saved) -> None:
-        """Bring the tree in line with what was saved; a stamp that could hide a later write stays 0."""
-        name = folder.names[position]
-        folder.missing.discard(name)
-        row = list(saved.row)
-        if not saved.stable or list(folder.row(position)) != row:
-            row[CTIME] = 0
-        folder.set_row(position, row)
-        folder.set_digest(position, saved.digest)
-        if saved.xattrs is not None:
-            folder.xattrs[name] = saved.xattrs
-        else:
-            folder.xattrs.pop(name, None)
 
     def _finish_folder(self, path: bytes, fd: int) -> None:
         row, attributes = self._metadata.pop(path)
         apply_metadata(fd, row, attributes)
-
-    def _meet(self, problem: Problem) -> None:
-        self._problems.append(problem)
-        self._work.on_event(Met(problem))
-
-    def _count(self) -> None:
-        self._done += 1
-        if self._done % _PROGRESS_STEP == 0 or self._done == self._total:
-            self._work.on_event(Progress(self._done, self._total))
-
-
-def _to_copy(work: Work) -> Mapping[bytes, frozenset[bytes]]:
-    """Return, by folder, the names that cannot be linked; folders themselves are among them, harmlessly."""
-    changes, unsaved = work.comparison
-    folders: dict[bytes, set[bytes]] = {}
-    for paths in (changes.added, changes.modified, changes.metadata, changes.touched, unsaved):
-        for path in paths:
-            folder, name = split(path)
-            folders.setdefault(folder, set()).add(name)
-    return {folder: frozenset(names) for folder, names in folders.items() if folder in work.tree.folders}
 
 
 def _link(name: bytes, base: int, target: int) -> bool:

@@ -1,0 +1,196 @@
+"""Snapshots as commits of a bare git repository that lies beside the records, out of the project's reach.
+
+No program is started and no configuration is read, neither of the project nor of the user: a file is stored as it
+is, whatever its name and whatever `.gitattributes` says. One snapshot is one pack and one ref.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from hashlib import sha1
+from pathlib import Path
+from typing import TYPE_CHECKING, Optional
+
+from agsekit_storage import naming
+from agsekit_storage.backends.base import Capabilities, Work
+from agsekit_storage.backends.git_names import escape
+from agsekit_storage.backends.git_objects import ObjectReader, read_tree, tree_of
+from agsekit_storage.backends.git_pack import BLOB, COMMIT, KINDS, PackWriter
+from agsekit_storage.backends.git_refs import Refs
+from agsekit_storage.backends.git_repository import Repository
+from agsekit_storage.backends.git_writer import GitWriter, pieces
+from agsekit_storage.blocks import write_content
+from agsekit_storage.changes import Digest
+from agsekit_storage.errors import StoreDamaged
+from agsekit_storage.model import Problem, split
+
+if TYPE_CHECKING:
+    from hashlib import _Hash
+
+_AUTHOR = b"agsekit <agsekit@localhost>"
+_RELINKED = "relinked"
+_REMEMBERED_FOLDERS = 256
+
+
+class GitShadowBackend:
+    """Keeps the snapshots in `<store>/shadow.git`."""
+
+    name = "git"
+    capabilities = Capabilities(hard_links=True, extended_attributes=True, browsable=False)
+
+    def __init__(self, store: Path) -> None:
+        self._repository = Repository(store)
+        self._refs = Refs(self._repository.path)
+        self._written: dict[str, str] = {}
+        self.digest: Digest = blob_id
+
+    def present(self) -> Sequence[str]:
+        """See `Backend.present`: one ref is one snapshot."""
+        return [name for name in self._refs.read() if naming.is_id(name)]
+
+    def recover(self) -> None:
+        """See `Backend.recover`: whatever no ref leads to is not there."""
+        self._repository.recover(self.present())
+
+    def write(self, snapshot_id: str, work: Work) -> Sequence[Problem]:
+        """See `Backend.write`: into one pack, under a name that git does not look at."""
+        self._repository.create()
+        refs = self._refs.read()
+        parent = refs[max(refs)] if refs else None
+        pack = self._repository.start_pack(snapshot_id)
+        try:
+            tree, problems = GitWriter(pack, work, self._repository.spool).run()
+            seconds = int(naming.created_by_name(snapshot_id))
+            commit = pack.add(COMMIT, _commit(tree.hex().encode(), parent, seconds, work.message))
+            self._repository.finish_pack(snapshot_id, pack)
+        finally:
+            pack.close()
+        self._written[snapshot_id] = commit.hex()
+        return problems
+
+    def publish(self, snapshot_id: str) -> None:
+        """See `Backend.publish`: a ref."""
+        self._repository.show_pack(snapshot_id)
+        self._refs.write({**self._refs.read(), snapshot_id: self._written.pop(snapshot_id)})
+        self._repository.forget_pack(snapshot_id)
+
+    def reader(self, snapshot_id: str) -> GitReader:
+        """See `Backend.reader`."""
+        try:
+            commit = self._refs.read()[snapshot_id]
+        except KeyError:
+            raise StoreDamaged(f"the snapshot {snapshot_id} is not in the shadow repository") from None
+        return GitReader(self._repository.path, commit)
+
+    def delete(self, snapshot_ids: Sequence[str]) -> None:
+        """See `Backend.delete`: one replacement of all refs.
+
+        The commits after a deleted one are written again without it; nothing but the history that `git log` shows
+        depends on their parents. `maintain` frees the space.
+        """
+        kept = {name: commit for name, commit in self._refs.read().items() if name not in snapshot_ids}
+        pack = self._repository.start_pack(_RELINKED)
+        objects = ObjectReader(self._repository.path)
+        try:
+            parent: Optional[str] = None
+            for name in sorted(kept):
+                parent = kept[name] = _with_parent(objects, pack, kept[name], parent)
+            if len(pack):
+                self._repository.finish_pack(_RELINKED, pack)
+                self._repository.show_pack(_RELINKED)
+            self._refs.write(kept)
+        finally:
+            objects.close()
+            pack.close()
+        self._repository.forget_pack(_RELINKED)
+
+
+class GitReader:
+    """Reads the files of one commit."""
+
+    def __init__(self, repository: Path, commit: str) -> None:
+        self._objects = ObjectReader(repository)
+        self._commit = commit
+        self._folders: dict[bytes, dict[bytes, tuple[bytes, bytes]]] = {}
+
+    def copy_file(self, path: bytes, destination: int) -> bytes:
+        """See `Reader.copy_file`."""
+        folder, name = split(path)
+        mode, identifier = self._folder(folder).get(escape(name), (b"", b""))
+        if not mode.startswith(b"100"):
+            raise StoreDamaged(f"the snapshot has lost {path.decode(errors='backslashreplace')}")
+        size, content = self._objects.open_blob(identifier)
+        digest = _blob_hash(size)
+        write_content(destination, _hashed(digest, content))
+        return digest.digest()
+
+    def close(self) -> None:
+        """See `Reader.close`."""
+        self._objects.close()
+
+    def _folder(self, path: bytes) -> dict[bytes, tuple[bytes, bytes]]:
+        """Return what is in a folder; the last ones are remembered, because files are asked for in tree order."""
+        if path in self._folders:
+            return self._folders[path]
+        if len(self._folders) > _REMEMBERED_FOLDERS:
+            self._folders.clear()
+        if b"" not in self._folders:
+            self._folders[b""] = read_tree(self._objects, tree_of(self._objects, self._commit))
+        entries = self._folders[b""]
+        for end in [*_slashes(path), len(path)] if path else []:
+            here = path[:end]
+            if here not in self._folders:
+                mode, identifier = entries.get(escape(split(here)[1]), (b"", b""))
+                if mode != b"40000":
+                    raise StoreDamaged(f"the snapshot has lost the folder {here.decode(errors='backslashreplace')}")
+                self._folders[here] = read_tree(self._objects, identifier)
+            entries = self._folders[here]
+        return entries
+
+
+def blob_id(fd: int, size: int) -> bytes:
+    """Return the digest that this backend gives to the content of an open file: git's id of it as a blob."""
+    digest = _blob_hash(size)
+    for piece in pieces(fd, size):
+        digest.update(piece)
+    return digest.digest()
+
+
+def _blob_hash(size: int) -> _Hash:
+    return sha1(b"%s %d\0" % (KINDS[BLOB], size), usedforsecurity=False)
+
+
+def _hashed(digest: _Hash, content: Iterator[bytes]) -> Iterator[bytes]:
+    for piece in content:
+        digest.update(piece)
+        yield piece
+
+
+def _slashes(path: bytes) -> Iterator[int]:
+    position = path.find(b"/")
+    while position >= 0:
+        yield position
+        position = path.find(b"/", position + 1)
+
+
+def _commit(tree: bytes, parent: Optional[str], seconds: int, message: str) -> bytes:
+    lines = [b"tree " + tree]
+    if parent:
+        lines.append(b"parent " + parent.encode())
+    stamp = b"%s %d +0000" % (_AUTHOR, max(seconds, 0))
+    lines += [b"author " + stamp, b"committer " + stamp]
+    return b"\n".join(lines) + b"\n\n" + message.encode() + b"\n"
+
+
+def _with_parent(objects: ObjectReader, pack: PackWriter, commit: str, parent: Optional[str]) -> str:
+    """Return a commit that says the same about another parent; the same one where nothing changes."""
+    try:
+        content = objects.read(bytes.fromhex(commit), COMMIT)
+    except StoreDamaged:
+        return commit
+    head, _, message = content.partition(b"\n\n")
+    lines = [line for line in head.split(b"\n") if not line.startswith(b"parent ")]
+    if parent:
+        lines.insert(1, b"parent " + parent.encode())
+    changed = b"\n".join(lines) + b"\n\n" + message
+    return commit if changed == content else pack.add(COMMIT, changed).hex()

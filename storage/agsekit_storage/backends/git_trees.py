@@ -1,0 +1,132 @@
+"""Builds the tree objects of a snapshot; folders in which nothing changed keep those that they have.
+
+In the trees of this backend the digest of a folder is the id of its tree object, as the digest of a file is the id
+of its blob, so that nothing has to be read from the repository to build upon an earlier snapshot.
+"""
+
+from __future__ import annotations
+
+import stat
+from collections.abc import Iterable
+from typing import Optional
+
+from agsekit_storage.backends.git_names import escape
+from agsekit_storage.backends.git_pack import BLOB, TREE, PackWriter, object_id
+from agsekit_storage.model import MODE, NO_DIGEST, WIDTH, Folder, Tree, join, split
+
+_FOLDER, _LINK, _FILE, _PROGRAM = b"40000", b"120000", b"100644", b"100755"
+
+
+class TreeBuilder:
+    """Writes tree objects, and the targets of links, into a pack.
+
+    Args:
+        tree: what the snapshot holds; the digests of its files are known.
+        previous: the tree of the snapshot before, whose objects the repository has.
+        touched: the folders in which something differs from it, as far as the caller knows; those that
+            are not the same `Folder` any more need not be among them.
+    """
+
+    def __init__(self, tree: Tree, previous: Optional[Tree], pack: PackWriter, touched: Iterable[bytes]) -> None:
+        self._tree = tree
+        self._folders = tree.folders
+        self._before = previous.folders if previous else {}
+        self._pack = pack
+        self._touched = touched
+        self._built: dict[bytes, bytes] = {}
+
+    def build(self) -> bytes:
+        """Write what differs and return the id of the top."""
+        to_build = self._to_build()
+        for path in reversed(self._folders):
+            if path in to_build:
+                self._built[path] = self._build_folder(path, self._folders[path])
+        # The record has to say more than the walk found: the ids of all folders above a change are new.
+        self._tree.since_base |= to_build
+        return self._built[b""]
+
+    def _to_build(self) -> set[bytes]:
+        chosen = set(self._touched)
+        for path, folder in self._folders.items():
+            if folder is not self._before.get(path) or folder.missing:
+                chosen.add(path)
+        to_build = {b""}
+        for path in chosen:
+            while path not in to_build:
+                to_build.add(path)
+                path = split(path)[0]
+        # Parents come before their children, so those whose id turns out to be unknown are reached in time.
+        for path, folder in self._folders.items():
+            if path in to_build:
+                to_build.update(self._subfolders_without_id(path, folder, to_build))
+        return to_build
+
+    def _subfolders_without_id(self, path: bytes, folder: Folder, to_build: set[bytes]) -> list[bytes]:
+        unknown = []
+        for position, mode in enumerate(folder.stats[MODE::WIDTH]):
+            if stat.S_ISDIR(mode):
+                here = join(path, folder.names[position])
+                if here not in to_build and here in self._folders and not self._known_id(path, folder, position):
+                    unknown.append(here)
+        return unknown
+
+    def _known_id(self, path: bytes, folder: Folder, position: int) -> Optional[bytes]:
+        """Return the id of a subfolder in which nothing changed."""
+        identifier = folder.digest(position)
+        return self._id_before(path, folder.names[position]) if identifier == NO_DIGEST else identifier
+
+    def _id_before(self, path: bytes, name: bytes) -> Optional[bytes]:
+        """Return the id that a folder had in the snapshot before."""
+        before = self._before.get(path)
+        if before is None:
+            return None
+        try:
+            identifier = before.digest(before.position(name))
+        except KeyError:
+            return None
+        return None if identifier == NO_DIGEST else identifier
+
+    def _build_folder(self, path: bytes, folder: Folder) -> bytes:
+        entries = []
+        for position, (name, mode) in enumerate(zip(folder.names, folder.stats[MODE::WIDTH])):
+            if name in folder.missing:
+                continue
+            kind = stat.S_IFMT(mode)
+            if kind == stat.S_IFREG:
+                identifier = folder.digest(position)
+                git_mode = _PROGRAM if mode & stat.S_IXUSR else _FILE
+                if identifier == NO_DIGEST:
+                    continue
+            elif kind == stat.S_IFDIR:
+                identifier = self._subfolder(path, folder, position)
+                git_mode = _FOLDER
+            elif kind == stat.S_IFLNK:
+                identifier = self._link(path, name, folder.links[name])
+                git_mode = _LINK
+            else:
+                continue
+            escaped = escape(name)
+            key = escaped + b"/" if kind == stat.S_IFDIR else escaped
+            entries.append((key, b"%s %s\0%s" % (git_mode, escaped, identifier)))
+        entries.sort()
+        content = b"".join([entry for _, entry in entries])
+        identifier = object_id(TREE, content)
+        if path and identifier == self._id_before(*split(path)):
+            return identifier
+        return self._pack.add(TREE, content)
+
+    def _subfolder(self, path: bytes, folder: Folder, position: int) -> bytes:
+        identifier = self._built.pop(join(path, folder.names[position]), None)
+        if identifier is None:
+            identifier = self._known_id(path, folder, position)
+        if identifier is None:
+            # Not entered by the walk: nothing of it is saved.
+            identifier = self._pack.add(TREE, b"")
+        folder.set_digest(position, identifier)
+        return identifier
+
+    def _link(self, path: bytes, name: bytes, target: bytes) -> bytes:
+        before = self._before.get(path)
+        if before is not None and before.links.get(name) == target:
+            return object_id(BLOB, target)
+        return self._pack.add(BLOB, target)

@@ -1,0 +1,87 @@
+"""How people name a snapshot: by id or its beginning, as `latest`, or by a time."""
+
+from __future__ import annotations
+
+import re
+import time
+
+from agsekit_storage.errors import SnapshotNotFound
+from agsekit_storage.model import Snapshot
+from agsekit_storage.store import Store
+
+_LATEST = re.compile(r"latest(?:~(\d{1,9}))?\Z", re.ASCII)
+_AGO = re.compile(r"(\d{1,9})([smhdw])\Z", re.ASCII)
+_CLOCK = re.compile(r"(\d{1,2}):(\d{2})(?::(\d{2}))?\Z", re.ASCII)
+_SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
+
+
+def resolve(store: Store, reference: str, *, now: float) -> Snapshot:
+    """Return the snapshot that is meant.
+
+    `latest~2` is the second before the newest; `10m` (also s, h, d, w) is the state of ten minutes ago; `14:05` is
+    the state at that local time, today or, where that is still to come, yesterday.
+
+    Raises:
+        SnapshotNotFound: nothing fits, or a prefix fits several.
+    """
+    snapshots = store.snapshots()
+    if not snapshots:
+        raise SnapshotNotFound(f"{store.path} holds no snapshots yet", hint="take one with `agsekit backup-once`")
+    latest = _LATEST.match(reference)
+    if latest:
+        back = int(latest[1] or 0)
+        if back >= len(snapshots):
+            raise SnapshotNotFound(f"there are only {len(snapshots)} snapshots", hint=_LIST)
+        return snapshots[-1 - back]
+    moment = _moment(reference, now)
+    if moment is not None:
+        return _at(snapshots, moment, reference)
+    fitting = [each for each in snapshots if each.id == reference] or [
+        each for each in snapshots if reference and each.id.startswith(reference)
+    ]
+    if len(fitting) == 1:
+        return fitting[0]
+    if fitting:
+        names = ", ".join(each.id for each in fitting[:3])
+        raise SnapshotNotFound(
+            f"{reference} is the beginning of several snapshots: {names}", hint="add more of the id"
+        )
+    raise SnapshotNotFound(f"there is no snapshot {reference!r} in {store.path}", hint=_LIST)
+
+
+_LIST = "`agsekit snapshots list` shows what there is"
+
+
+def _moment(reference: str, now: float) -> float | None:
+    ago = _AGO.match(reference)
+    if ago:
+        return now - int(ago[1]) * _SECONDS[ago[2]]
+    clock = _CLOCK.match(reference)
+    if clock is None:
+        return None
+    hour, minute, second = int(clock[1]), int(clock[2]), int(clock[3] or 59)
+    if hour > 23 or minute > 59 or second > 59:
+        return None
+    today = time.localtime(now)
+    moment = _local(today, today.tm_mday, hour, minute, second)
+    return (
+        moment
+        if moment <= now or _same_minute(moment, now)
+        else _local(today, today.tm_mday - 1, hour, minute, second)
+    )
+
+
+def _local(day: time.struct_time, day_of_month: int, hour: int, minute: int, second: int) -> float:
+    return time.mktime((day.tm_year, day.tm_mon, day_of_month, hour, minute, second, 0, 0, -1))
+
+
+def _same_minute(moment: float, now: float) -> bool:
+    return moment - now < 60
+
+
+def _at(snapshots: list[Snapshot], moment: float, reference: str) -> Snapshot:
+    """Return the newest snapshot that is not younger than a moment."""
+    older = [each for each in snapshots if each.created <= moment]
+    if not older:
+        raise SnapshotNotFound(f"no snapshot is as old as {reference}", hint=_LIST)
+    return older[-1]

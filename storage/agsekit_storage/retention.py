@@ -1,0 +1,138 @@
+"""Which snapshots to keep: everything for a while, then ever fewer, but never lose the last good one."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Optional
+
+from agsekit_storage.model import Snapshot
+
+_HOUR = 3600.0
+_DAY = 24 * _HOUR
+_WEEK = 7 * _DAY
+
+
+@dataclass(frozen=True)
+class Policy:
+    """How long snapshots are kept, in seconds, and how many at most.
+
+    Attributes:
+        everything: every snapshot that is younger is kept.
+        hourly, daily, weekly: the newest of each hour, day and week is kept until it is this old.
+        max_backups: the most snapshots; above it the ones that stand closest together for their age go first.
+        max_size: the most bytes on the disk, None for no limit.
+        min_free: bytes to leave free on the disk, None for no limit.
+    """
+
+    everything: float = _HOUR
+    hourly: float = _DAY
+    daily: float = 30 * _DAY
+    weekly: float = 365 * _DAY
+    max_backups: int = 100
+    max_size: Optional[int] = None
+    min_free: Optional[int] = None
+
+
+@dataclass(frozen=True)
+class Decision:
+    """What becomes of one snapshot, and why: a reason to keep it, or the rule that lets it go.
+
+    `reason` is newest, pinned, before-loss, safety, foreign, recent, hourly, daily or weekly for what is kept, and
+    thinned, too-old, max-backups, max-size or min-free for what goes.
+    """
+
+    snapshot: Snapshot
+    keep: bool
+    reason: str
+
+
+_SAFETY_FOR = _DAY
+
+
+def decide(snapshots: Sequence[Snapshot], policy: Policy, *, now: float) -> list[Decision]:
+    """Decide about every snapshot of a store, oldest first, by age and number; sizes are another matter."""
+    decisions = _thin_by_age(snapshots, policy, now)
+    return _cap_number(decisions, policy.max_backups, now)
+
+
+def cap_size(
+    decisions: Sequence[Decision], reason: str, *, now: float, excess: Callable[[Snapshot], bool]
+) -> list[Decision]:
+    """Let go of further snapshots for as long as `excess` says so; it is told each one that goes."""
+    result = list(decisions)
+    while True:
+        position = _most_crowded(result, now)
+        if position is None or not excess(result[position].snapshot):
+            return result
+        result[position] = Decision(result[position].snapshot, False, reason)
+
+
+def _thin_by_age(snapshots: Sequence[Snapshot], policy: Policy, now: float) -> list[Decision]:
+    decisions: list[Decision] = []
+    periods = (("hourly", _HOUR, policy.hourly), ("daily", _DAY, policy.daily), ("weekly", _WEEK, policy.weekly))
+    seen: set[tuple[str, int]] = set()
+    for position, snapshot in reversed(list(enumerate(snapshots))):
+        following = snapshots[position + 1] if position + 1 < len(snapshots) else None
+        reason = _protected(snapshot, following, now)
+        age = now - snapshot.created
+        if reason is None and age <= policy.everything:
+            reason = "recent"
+        for name, length, until in periods:
+            bucket = (name, int(snapshot.created // length))
+            if age <= until and bucket not in seen:
+                seen.add(bucket)
+                reason = reason or name
+        gone = "thinned" if age <= max(policy.hourly, policy.daily, policy.weekly) else "too-old"
+        decisions.append(Decision(snapshot, reason is not None, reason or gone))
+    decisions.reverse()
+    return decisions
+
+
+def _protected(snapshot: Snapshot, following: Optional[Snapshot], now: float) -> Optional[str]:
+    """Return why a snapshot must never go by itself, None if it may."""
+    if following is None:
+        return "newest"
+    if snapshot.pinned:
+        return "pinned"
+    if following.mass_loss:
+        return "before-loss"
+    if snapshot.kind == "foreign":
+        return "foreign"
+    if snapshot.kind == "safety" and now - snapshot.created < _SAFETY_FOR:
+        return "safety"
+    return None
+
+
+_UNTOUCHABLE = ("newest", "pinned", "before-loss", "foreign", "safety")
+
+
+def _cap_number(decisions: list[Decision], most: int, now: float) -> list[Decision]:
+    kept = sum(decision.keep for decision in decisions)
+    while kept > most:
+        position = _most_crowded(decisions, now)
+        if position is None:
+            break
+        decisions[position] = Decision(decisions[position].snapshot, False, "max-backups")
+        kept -= 1
+    return decisions
+
+
+def _most_crowded(decisions: Sequence[Decision], now: float) -> Optional[int]:
+    """Return the snapshot whose loss costs least: its neighbours stand closest together for its age.
+
+    Dropping the oldest instead would let one busy hour wipe out a month of history.
+    """
+    kept = [position for position, decision in enumerate(decisions) if decision.keep]
+    best: Optional[tuple[float, int]] = None
+    for rank, position in enumerate(kept):
+        decision = decisions[position]
+        if decision.reason in _UNTOUCHABLE:
+            continue
+        created = decision.snapshot.created
+        before = decisions[kept[rank - 1]].snapshot.created if rank else created - max(now - created, 1.0)
+        after = decisions[kept[rank + 1]].snapshot.created if rank + 1 < len(kept) else now
+        gap = max(after - before, 0.0) / max(now - created, 1.0)
+        if best is None or gap < best[0]:
+            best = (gap, position)
+    return best[1] if best else None
