@@ -9,15 +9,15 @@ import typer
 from agsekit.agents.run import RunHooks, RunPlan, RunRequest, execute_run, plan_run
 from agsekit.cli import render
 from agsekit.cli.context import Context
-from agsekit.cli.options import context_of
+from agsekit.cli.options import context_of, passed_on
 from agsekit.cli.snapshots import restore_command
+from agsekit.config.model import Mount
 from agsekit.engines.registry import engine_for
 from agsekit.errors import AgsekitError, ExitCode, UsageError
 from agsekit.i18n import _
 from agsekit.protection.session import Summary
 from agsekit_storage.errors import StorageError
 from agsekit_storage.model import Changes
-from agsekit_storage.store import Store
 
 _SHOWN = 4
 
@@ -26,7 +26,7 @@ def run(
     ctx: typer.Context,
     agent: Annotated[str, typer.Argument(metavar="AGENT", help=_("The name of the agent in the configuration."))],
     source_dir: Annotated[
-        Optional[Path], typer.Argument(metavar="[SOURCE_DIR]", help=_("A mounted folder, or one below it."))
+        Optional[Path], typer.Argument(metavar="SOURCE_DIR", help=_("A mounted folder, or one below it."))
     ] = None,
     vm: Annotated[Optional[str], typer.Option("--vm", metavar="NAME", help=_("Run it in this VM."))] = None,
     disable_backups: Annotated[bool, typer.Option("--disable-backups", help=_("Take no snapshot at all."))] = False,
@@ -36,47 +36,27 @@ def run(
 ) -> None:
     """Run an agent in its VM while snapshots of the folder are taken. What follows `--` goes to the agent."""
     context = context_of(ctx)
-    folder, arguments = _split_words(source_dir, ctx.args)
     request = RunRequest(
         agent,
-        folder.absolute() if folder else None,
-        Path.cwd(),
+        source_dir.absolute() if source_dir else None,
+        context.working_folder(),
         vm,
-        arguments,
+        passed_on(ctx),
         skip_default_args,
         tty=sys.stdin.isatty() and sys.stdout.isatty(),
     )
     try:
         code, summary, plan = _run(context, request, backups=not disable_backups)
-    except (AgsekitError, StorageError) as error:
-        if isinstance(error, UsageError):
-            raise
-        render.print_error(str(error), error.hint, getattr(error, "details", None))
+    except UsageError:
+        raise
+    except (AgsekitError, StorageError, OSError) as error:
+        render.print_failure(error)
         raise typer.Exit(ExitCode.NOT_STARTED) from None
     if summary and plan.mount:
-        _show_summary(summary, Store.existing(plan.mount.backup))
+        _warn_of(summary)
+        if not context.quiet:
+            _show_summary(summary, plan.mount)
     raise typer.Exit(code)
-
-
-def _split_words(folder: Optional[Path], rest: list[str]) -> tuple[Optional[Path], list[str]]:
-    """Tell the folder and the words after `--` apart, which the framework does not, and refuse stray options.
-
-    The framework drops the `--` itself, so the command line is looked at again.
-    """
-    words = sys.argv[1:]
-    given = words[words.index("--") + 1 :] if "--" in words else []
-    ours = rest[: len(rest) - len(given)] if given else rest
-    if folder is not None and len(rest) < len(given):
-        # `run AGENT -- WORD`: the first word after the separator landed in the folder.
-        folder = None
-    unknown = [word for word in ours if word.startswith("-")]
-    if unknown or ours:
-        stray = (unknown or ours)[0]
-        raise UsageError(
-            _("{word} is not an option of `agsekit run`").format(word=stray),
-            hint=_("what is meant for the agent goes after `--`: agsekit run AGENT -- {word}").format(word=stray),
-        )
-    return folder, given
 
 
 def _run(context: Context, request: RunRequest, *, backups: bool) -> tuple[int, Optional[Summary], RunPlan]:
@@ -108,8 +88,7 @@ def _silent(text: str) -> None:
     """Say nothing."""
 
 
-def _show_summary(summary: Summary, store: Store) -> None:
-    """Say what the run did to the folder, and how to undo it."""
+def _warn_of(summary: Summary) -> None:
     for failure in summary.failures:
         render.warn(_("a snapshot failed: {reason}").format(reason=render.safe(failure)))
     if summary.changed_rules:
@@ -119,15 +98,23 @@ def _show_summary(summary: Summary, store: Store) -> None:
                 names=names
             )
         )
-    if not summary.changes:
-        render.say(_("Nothing changed in {folder}.").format(folder=render.safe(str(store.source))))
+
+
+def _show_summary(summary: Summary, mount: Mount) -> None:
+    """Say what the run did to the folder, and how to undo it."""
+    folder = render.safe(str(mount.source))
+    if summary.after is None:
+        render.say(_("What the run changed in {folder} is not known.").format(folder=folder))
+    elif not summary.changes:
+        render.say(_("Nothing changed in {folder}.").format(folder=folder))
         return
-    render.say(
-        _("{changes} in {folder}; snapshots taken: {count}.").format(
-            changes=_describe_changes(summary.changes), folder=render.safe(str(store.source)), count=summary.snapshots
+    else:
+        render.say(
+            _("The run changed {folder}: {changes}. Snapshots taken: {count}.").format(
+                folder=folder, changes=_describe_changes(summary.changes), count=summary.snapshots
+            )
         )
-    )
-    command = render.shell_line(restore_command(summary.before.id, store))
+    command = render.shell_line(restore_command(summary.before.id, mount.source, mount.backup))
     render.say(_("To undo all of it:") + f"\n  {command}")
 
 

@@ -94,7 +94,7 @@ def backup_repeated(
             wait=wait,
             skip_first=skip_first,
             on_result=lambda result: render.result(describe_result(result)),
-            on_failure=lambda error: render.print_error(str(error), getattr(error, "hint", None)),
+            on_failure=render.print_failure,
         )
 
 
@@ -125,7 +125,7 @@ def choose_target(
         backup=backup.absolute() if backup else None,
         exclude=exclude or (),
         backend=backend,
-        folder=Path.cwd(),
+        folder=context.working_folder(),
     )
 
 

@@ -17,7 +17,7 @@ def write_bug_report(error: BaseException) -> Optional[Path]:
     """Write versions and traceback, without the values of any variable, and return the file; None if that fails."""
     environment = dict(os.environ)
     folder = paths.state_folder(environment, paths.home_folder(environment)) / "log"
-    path = folder / time.strftime("error-%Y%m%d-%H%M%S.log", time.gmtime())
+    path = folder / time.strftime(f"error-%Y%m%d-%H%M%S-{os.getpid()}.log", time.gmtime())
     lines = [
         f"agsekit {__version__}, Python {platform.python_version()}, {platform.platform()}\n",
         f"command: {sys.argv[1] if len(sys.argv) > 1 else ''}\n",

@@ -14,7 +14,7 @@ def config_example(
     ctx: typer.Context,
     path: Annotated[
         Optional[Path],
-        typer.Argument(metavar="[PATH]", help=_("Where to write it (default: the user's configuration).")),
+        typer.Argument(metavar="PATH", help=_("Where to write it (default: the user's configuration).")),
     ] = None,
 ) -> None:
     """Write an example configuration with every key explained. An existing file is left alone."""

@@ -12,6 +12,8 @@ from typing import Optional
 
 from agsekit import paths
 from agsekit.config.model import Config
+from agsekit.errors import AgsekitError
+from agsekit.i18n import _
 from agsekit.process import Runner
 
 
@@ -63,6 +65,19 @@ class Context:
     def runner(self) -> Runner:
         """Return what starts other programs, telling about each with `--debug`."""
         return Runner(self.environment, trace=self._trace if self.debug else None)
+
+    def working_folder(self) -> Path:
+        """Return the folder that the user is in.
+
+        Raises:
+            AgsekitError: it was deleted.
+        """
+        try:
+            return Path.cwd()
+        except FileNotFoundError:
+            raise AgsekitError(
+                _("The folder you are in has been deleted"), hint=_("change to one that exists: cd")
+            ) from None
 
     def may_ask(self) -> bool:
         """Tell whether a person can be asked: only on a terminal, and not when that was ruled out."""

@@ -5,12 +5,18 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from datetime import datetime, timezone
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from agsekit_storage.model import Problem, Snapshot
-from agsekit_storage.restore import Restored
-from agsekit_storage.restore_plan import Plan
-from agsekit_storage.snapshots import Result
+from agsekit_storage.model import SIZE
+
+if TYPE_CHECKING:
+    from agsekit_storage.history import Version
+    from agsekit_storage.model import Changes, Problem, Snapshot
+    from agsekit_storage.restore import Restored
+    from agsekit_storage.restore_plan import Plan
+    from agsekit_storage.retention import Decision
+    from agsekit_storage.snapshots import Result
+    from agsekit_storage.textdiff import FileDiff
 
 
 def snapshot(snapshot: Snapshot) -> dict[str, Any]:
@@ -24,10 +30,10 @@ def snapshot(snapshot: Snapshot) -> dict[str, Any]:
         "bytes": snapshot.bytes,
         "added": snapshot.added,
         "modified": snapshot.modified,
-        "metadata": snapshot.metadata,
         "removed": snapshot.removed,
         "complete": snapshot.complete,
         "pinned": snapshot.pinned,
+        "metadata": snapshot.metadata,
         "run": dict(snapshot.run) if snapshot.run else None,
     }
 
@@ -75,3 +81,44 @@ def restored(snapshot_id: str, steps: Plan, done: Restored | None) -> dict[str, 
 
 def _path(path: bytes) -> str:
     return os.fsencode(os.fsdecode(path)).decode("utf-8", "backslashreplace")
+
+
+def changes(found: Changes) -> dict[str, list[str]]:
+    """Return changes, each a list of paths relative to the folder."""
+    return {
+        "added": [_path(path) for path in found.added],
+        "modified": [_path(path) for path in found.modified],
+        "metadata": [_path(path) for path in found.metadata],
+        "removed": [_path(path) for path in found.removed],
+    }
+
+
+def version(found: Version) -> dict[str, Any]:
+    """Return one version of a file; `size` is null where it is gone."""
+    return {
+        "snapshot": found.snapshot.id,
+        "created": snapshot(found.snapshot)["created"],
+        "kind": found.snapshot.kind,
+        "change": found.change,
+        "size": found.entry.row[SIZE] if found.entry else None,
+    }
+
+
+def file_diff(found: FileDiff, *, lines: bool) -> dict[str, Any]:
+    """Return the difference of one file; `note` says why there are no lines."""
+    document: dict[str, Any] = {
+        "path": _path(found.path),
+        "status": found.status,
+        "added": found.added,
+        "removed": found.removed,
+        "note": found.note,
+    }
+    return {**document, "lines": list(found.lines)} if lines else document
+
+
+def decisions(found: Sequence[Decision], *, dry_run: bool) -> dict[str, Any]:
+    """Return what becomes of each snapshot, oldest first, and why."""
+    return {
+        "dry_run": dry_run,
+        "snapshots": [{"id": each.snapshot.id, "keep": each.keep, "reason": each.reason} for each in found],
+    }

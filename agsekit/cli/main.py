@@ -5,11 +5,12 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Sequence
+from typing import Any
 
 import typer
 
-from agsekit.cli import agents, backups, config, snapshots
-from agsekit.cli.options import SETTINGS, Command, Group
+from agsekit.cli.deferred import Deferred
+from agsekit.cli.options import SETTINGS, Group, PassingCommand
 from agsekit.errors import AgsekitError, ExitCode
 from agsekit.i18n import _
 from agsekit_storage.errors import SnapshotNotFound, StorageError, StoreLocked
@@ -18,8 +19,8 @@ from agsekit_storage.errors import SnapshotNotFound, StorageError, StoreLocked
 _USAGE_ERROR = typer.BadParameter.__mro__[2]
 
 
-def build() -> typer.Typer:
-    """Return the application with all its commands, in the order of the quick start."""
+def build() -> Any:
+    """Return the command `agsekit` with all its commands, which are made only when they are called."""
     app = typer.Typer(
         name="agsekit",
         cls=Group,
@@ -28,7 +29,7 @@ def build() -> typer.Typer:
         no_args_is_help=False,
         add_completion=True,
         pretty_exceptions_enable=False,
-        rich_markup_mode="rich",
+        rich_markup_mode=None,
     )
 
     @app.callback(invoke_without_command=True)
@@ -45,25 +46,57 @@ def build() -> typer.Typer:
             typer.echo(ctx.get_help(), err=True)
             raise typer.Exit(ExitCode.USAGE)
 
-    setup, agent_panel, protection = _("Setup"), _("Agents"), _("Backups and snapshots")
-    app.command("config-example", cls=Command, rich_help_panel=setup)(config.config_example)
-    app.command(
-        "run",
-        cls=Command,
-        rich_help_panel=agent_panel,
-        context_settings={"allow_extra_args": True, "ignore_unknown_options": True, **SETTINGS},
-    )(agents.run)
-    app.command("backup-once", cls=Command, rich_help_panel=protection)(backups.backup_once)
-    app.command("backup-repeated", cls=Command, rich_help_panel=protection)(backups.backup_repeated)
-    app.add_typer(snapshots.build(), name="snapshots", rich_help_panel=protection)
-    return app
+    group: Any = typer.main.get_command(app)
+    for command in _commands():
+        group.add_command(command)
+    return group
+
+
+def _commands() -> Sequence[Deferred]:
+    """Return the commands in the order of the quick start."""
+    setup, agents, protection = _("Setup"), _("Agents"), _("Backups and snapshots")
+    return (
+        Deferred(
+            "config-example",
+            "agsekit.cli.config:config_example",
+            panel=setup,
+            help=_("Write an example configuration with every key explained. An existing file is left alone."),
+        ),
+        Deferred(
+            "run",
+            "agsekit.cli.agents:run",
+            panel=agents,
+            help=_(
+                "Run an agent in its VM while snapshots of the folder are taken. What follows `--` goes to the agent."
+            ),
+            cls=PassingCommand,
+        ),
+        Deferred(
+            "backup-once",
+            "agsekit.cli.backups:backup_once",
+            panel=protection,
+            help=_("Take one snapshot if anything changed. Without options: of the mount that you are in."),
+        ),
+        Deferred(
+            "backup-repeated",
+            "agsekit.cli.backups:backup_repeated",
+            panel=protection,
+            help=_("Take a snapshot now and then every few minutes, until it is stopped."),
+        ),
+        Deferred(
+            "snapshots",
+            "agsekit.cli.snapshots:build",
+            panel=protection,
+            help=_("The history of a folder, and the way back."),
+            group=True,
+        ),
+    )
 
 
 def run(arguments: Sequence[str]) -> int:
     """Run one command line and return the exit code of the process."""
-    command = typer.main.get_command(build())
     try:
-        code = command.main(list(arguments), prog_name="agsekit", standalone_mode=False)
+        code = build().main(list(arguments), prog_name="agsekit", standalone_mode=False)
         sys.stdout.flush()
     except Exception as error:
         return _code_of(error)
@@ -84,11 +117,14 @@ def _code_of(error: BaseException) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return ExitCode.FAILURE
     if isinstance(error, AgsekitError):
-        render.print_error(error.message, error.hint, error.details)
+        render.print_failure(error)
         return error.exit_code
     if isinstance(error, StorageError):
-        render.print_error(error.message, error.hint)
+        render.print_failure(error)
         return storage_exit_code(error)
+    if isinstance(error, OSError):
+        render.print_failure(error)
+        return ExitCode.FAILURE
     if isinstance(error, _USAGE_ERROR):
         error.show()  # type: ignore[attr-defined]  # the framework does not export the class
         return ExitCode.USAGE

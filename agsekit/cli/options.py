@@ -1,13 +1,17 @@
 """The options that every command has, declared once."""
 
 import functools
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any, Optional
 
 import typer
 from typer.core import TyperCommand, TyperGroup
 
+from agsekit.cli import help_pages
 from agsekit.cli.context import Context
+from agsekit.cli.conversion import convert_plain_values
+from agsekit.errors import UsageError
 from agsekit.i18n import _
 
 SETTINGS = {"help_option_names": ["-h", "--help"]}
@@ -51,7 +55,7 @@ def _declare(
 @functools.lru_cache(maxsize=1)
 def _common_options() -> tuple[Any, ...]:
     """Have the framework make the options, since how it does that changes from release to release."""
-    maker = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
+    maker = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
     maker.command()(_declare)
     options: list[Any] = [option for option in typer.main.get_command(maker).params if option.name in _STORED]
     for option in options:
@@ -75,12 +79,71 @@ def _store(ctx: typer.Context, option: Any, value: Any) -> None:
         setattr(context, option.name, True)
 
 
+def _with_cheap_conversion(parameters: Sequence[Any]) -> Sequence[Any]:
+    for parameter in parameters:
+        convert_plain_values(parameter)
+    return parameters
+
+
 class Command(TyperCommand):
     """A command that also takes the common options, before and after its own."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.params = [*self.params, *_common_options()]
+
+    def invoke(self, ctx: Any) -> Any:
+        """Run the command; ^C becomes an `Abort`, which every release of the framework hands on."""
+        try:
+            return super().invoke(ctx)
+        except KeyboardInterrupt:
+            raise typer.Abort from None
+
+    def get_params(self, ctx: Any) -> Any:
+        """Return arguments and options, `--help` among them."""
+        return _with_cheap_conversion(super().get_params(ctx))
+
+    def format_options(self, ctx: Any, formatter: Any) -> None:
+        """Write arguments and options by panel."""
+        help_pages.write(formatter, help_pages.option_rows(self, ctx))
+
+
+# The common ancestor of the framework's usage errors, whichever package it comes from.
+_USAGE_ERROR: Any = typer.BadParameter.__mro__[2]
+
+
+class PassingCommand(Command):
+    """A command that hands everything after `--` on as it is; `passed_on` returns it.
+
+    The framework drops the `--`, so the words behind it have to be taken away before it sees them.
+    """
+
+    def parse_args(self, ctx: Any, args: Any) -> Any:
+        """Parse what stands before `--`; an option that does not exist may have been meant for behind it."""
+        words = list(args)
+        own = words[: words.index("--")] if "--" in words else words
+        ctx.meta[_PASSED_ON] = words[len(own) + 1 :]
+        try:
+            return super().parse_args(ctx, own)
+        except _USAGE_ERROR as error:
+            unknown = getattr(error, "option_name", None) if type(error).__name__ == "NoSuchOption" else None
+            if unknown is None:
+                raise
+            raise UsageError(
+                _("{word} is not an option of `{command}`").format(word=unknown, command=ctx.command_path),
+                hint=_("what is meant for the agent goes after `--`: {command} AGENT -- {word}").format(
+                    word=unknown, command=ctx.command_path
+                ),
+            ) from None
+
+
+_PASSED_ON = "agsekit.passed_on"
+
+
+def passed_on(ctx: typer.Context) -> list[str]:
+    """Return what stood after `--` on the command line of a `PassingCommand`."""
+    words: list[str] = ctx.meta[_PASSED_ON]
+    return words
 
 
 class Group(TyperGroup):
@@ -89,6 +152,15 @@ class Group(TyperGroup):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.params = [*self.params, *_common_options()]
+
+    def get_params(self, ctx: Any) -> Any:
+        """Return the options, `--help` among them."""
+        return _with_cheap_conversion(super().get_params(ctx))
+
+    def format_options(self, ctx: Any, formatter: Any) -> None:
+        """Write commands and options by panel."""
+        help_pages.write(formatter, help_pages.command_rows(self, ctx))
+        help_pages.write(formatter, help_pages.option_rows(self, ctx))
 
     def list_commands(self, ctx: Any) -> list[str]:
         """Return the names of the commands in the order of the quick start."""

@@ -6,6 +6,8 @@ import sys
 import time
 from typing import TYPE_CHECKING, Optional
 
+from agsekit.cli import render
+
 if TYPE_CHECKING:
     import rich.progress
 
@@ -14,26 +16,34 @@ _QUICK = 0.3
 
 
 class Bar:
-    """A progress bar on standard error. It draws no thread of its own, so a fork stays safe."""
+    """A progress bar on standard error, which ends when all is through; the next update begins a new one.
+
+    It draws no thread of its own, so a fork stays safe.
+    """
 
     def __init__(self, label: str) -> None:
         self._label = label
-        self._began = time.monotonic()
+        self._began: Optional[float] = None
         self._progress: Optional[rich.progress.Progress] = None
         self._task: Optional[rich.progress.TaskID] = None
 
     def update(self, done: int, total: int) -> None:
         """Show that `done` of `total` files are through."""
+        if self._began is None:
+            self._began = time.monotonic()
         if self._progress is None and time.monotonic() - self._began > _QUICK and done < total:
             self._open(total)
         if self._progress is not None and self._task is not None:
             self._progress.update(self._task, completed=done, total=total)
             self._progress.refresh()
+        if done >= total:
+            self.close()
 
     def close(self) -> None:
         """Leave the bar as it is and go on below it."""
         if self._progress is not None:
             self._progress.stop()
+        self._progress = self._began = None
 
     def _open(self, total: int) -> None:
         from rich.console import Console
@@ -62,9 +72,11 @@ class Lines:
         """Say so once there is something to wait for, and when all is through."""
         if not self._shown:
             self._shown = True
-            sys.stderr.write(f"{self._label} 0/{total}\n")
-        if done == total:
-            sys.stderr.write(f"{self._label} {total}/{total}\n")
+            render.say(f"{self._label} 0/{total}")
+        if done >= total:
+            self.close()
+            render.say(f"{self._label} {total}/{total}")
 
     def close(self) -> None:
-        """Do nothing: the lines stand."""
+        """Let the next update begin anew."""
+        self._shown = False

@@ -7,14 +7,22 @@ import re
 import sys
 import time
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TextIO
 
 from agsekit.i18n import _
 from agsekit_storage.events import Event, Met, OnEvent, Progress, Waiting
 from agsekit_storage.model import Problem, Snapshot
 
-_STYLES = {"error": "1;31", "warning": "33", "hint": "36", "command": "32", "dim": "2", "good": "32"}
+_STYLES = {
+    "error": "1;31",
+    "warning": "33",
+    "hint": "36",
+    "command": "32",
+    "heading": "1",
+    "added": "32",
+    "removed": "31",
+}
 _UNSAFE = re.compile("[\x00-\x1f\x7f-\x9f\u061c\u200b-\u200f\u2028-\u202e\u2066-\u2069\ufeff\ud800-\udfff]")
 
 
@@ -50,9 +58,15 @@ def shows_colour(stream: TextIO) -> bool:
 
 
 def say(text: str = "") -> None:
-    """Tell something on standard error: what is going on, not the result."""
-    sys.stderr.write(text + "\n")
-    sys.stderr.flush()
+    """Tell something on standard error: what is going on, not the result.
+
+    That nobody listens any more, as after the terminal was closed, must not stop the work.
+    """
+    try:
+        sys.stderr.write(text + "\n")
+        sys.stderr.flush()
+    except (OSError, ValueError, AttributeError):
+        pass
 
 
 def warn(text: str) -> None:
@@ -65,16 +79,38 @@ def result(text: str) -> None:
     sys.stdout.write(text + "\n")
 
 
+def print_diff(status: str, path: bytes, lines: Sequence[str], note: str) -> None:
+    """Print the difference of one file in the colours that people know from git."""
+    heading = f"{status} {safe_path(path)}" + (f" ({safe(note)})" if note else "")
+    result(styled(heading, "heading", sys.stdout))
+    styles = {"+": "added", "-": "removed", "@": "hint"}
+    for number, line in enumerate(lines):
+        text = "\t".join(map(safe, line.split("\t")))
+        style = "heading" if number < 2 else styles.get(line[:1], "")
+        result(styled(text, style, sys.stdout) if style else text)
+
+
 def flush() -> None:
     """Let the reader of standard output have what was printed so far."""
     sys.stdout.flush()
 
 
 def shell_line(words: Sequence[str]) -> str:
-    """Return a command line that can be copied into a shell; control characters are shown, not passed on."""
+    """Return a command line that can be copied into a shell, without a character that the terminal would obey."""
+    return styled(" ".join(map(_shell_word, words)), "command", sys.stderr)
+
+
+def _shell_word(word: str) -> str:
     import shlex
 
-    return styled(safe(shlex.join(words)), "command", sys.stderr)
+    if not _UNSAFE.search(word):
+        return shlex.quote(word)
+    # The one quoting of shells (bash, zsh, ksh, POSIX 2024) that can name such characters.
+    octets = "".join(
+        chr(octet) if 0x20 <= octet < 0x7F and octet not in b"\\'" else f"\\{octet:03o}"
+        for octet in os.fsencode(word)
+    )
+    return f"$'{octets}'"
 
 
 def print_json(document: object) -> None:
@@ -94,6 +130,14 @@ def print_error(message: str, hint: str | None, details: str | None = None) -> N
             say("       " + safe(line))
     if hint:
         say(styled(_("hint:"), "hint", sys.stderr) + " " + safe(hint))
+
+
+def print_failure(error: Exception) -> None:
+    """Show an expected failure: one of ours, or something that the system refused."""
+    message = str(error)
+    if isinstance(error, OSError) and error.strerror:
+        message = f"{os.fsdecode(error.filename)}: {error.strerror}" if error.filename else error.strerror
+    print_error(message, getattr(error, "hint", None), getattr(error, "details", None))
 
 
 def table(columns: Sequence[tuple[str, str]], rows: Iterable[Sequence[str]]) -> None:
@@ -175,7 +219,8 @@ def snapshot_progress(label: str, *, shown: bool) -> Iterator[OnEvent]:
         if isinstance(event, Waiting):
             say(_("Another process is writing to the store; waiting for it."))
         elif isinstance(event, Progress) and display:
-            display.update(event.done, event.total)
+            with suppress(OSError):  # the terminal is gone; the snapshot goes on
+                display.update(event.done, event.total)
         elif isinstance(event, Met) and not event.problem.harmless:
             warn(describe_problem(event.problem))
 
@@ -183,4 +228,5 @@ def snapshot_progress(label: str, *, shown: bool) -> Iterator[OnEvent]:
         yield on_event
     finally:
         if display:
-            display.close()
+            with suppress(OSError):
+                display.close()

@@ -24,18 +24,43 @@ _SHOWN = 5
 
 def build() -> typer.Typer:
     """Return the group `snapshots`."""
-    group = typer.Typer(cls=Group, help=_("The history of a folder, and the way back."), no_args_is_help=True)
+    group = typer.Typer(
+        cls=Group,
+        help=_("The history of a folder, and the way back."),
+        no_args_is_help=False,
+        add_completion=False,
+        pretty_exceptions_enable=False,
+        rich_markup_mode=None,
+    )
+    from agsekit.cli import history, keeping
+
     group.command("list", cls=Command)(list_snapshots)
+    group.command("show", cls=Command)(history.show)
+    group.command("diff", cls=Command)(history.diff)
+    group.command("log", cls=Command)(history.log)
+    group.command("cat", cls=Command)(history.cat)
     group.command("restore", cls=Command)(restore_snapshot)
+    group.command("undo", cls=Command)(keeping.undo)
+    group.command("redo", cls=Command)(keeping.redo)
+    group.command("pin", cls=Command)(keeping.pin)
+    group.command("unpin", cls=Command)(keeping.unpin)
+    group.command("prune", cls=Command)(keeping.prune_snapshots)
     return group
 
 
 def list_snapshots(
-    ctx: typer.Context, source_dir: SourceOption = None, dest_dir: StoreOption = None, as_json: JsonOption = False
+    ctx: typer.Context,
+    path: Annotated[
+        Optional[str], typer.Option("--path", metavar="PATH", help=_("Only those in which this path changed."))
+    ] = None,
+    source_dir: SourceOption = None,
+    dest_dir: StoreOption = None,
+    as_json: JsonOption = False,
 ) -> None:
     """List the snapshots, oldest first. Without options: of the mount that you are in."""
-    store = choose_target(context_of(ctx), source_dir, dest_dir).existing_store()
-    found = store.snapshots()
+    target = choose_target(context_of(ctx), source_dir, dest_dir)
+    store = target.existing_store()
+    found = _touching(store, path, target.source) if path else store.snapshots()
     if as_json:
         render.print_json(documents.snapshots(found))
         return
@@ -68,16 +93,23 @@ def list_snapshots(
     )
 
 
+def _touching(store: Store, path: str, source: Optional[Path]) -> list[Snapshot]:
+    from agsekit_storage.history import History
+
+    wanted = relative_paths([path], source)
+    return History(store).touching(wanted[0] if wanted else b"")
+
+
 def restore_snapshot(
     ctx: typer.Context,
     snapshot: Annotated[
         Optional[str],
         typer.Argument(
-            metavar="[SNAPSHOT]", help=_("An id or the beginning of one, `latest`, `latest~2`, `14:05`, `10m`.")
+            metavar="SNAPSHOT", help=_("An id or the beginning of one, `latest`, `latest~2`, `14:05`, `10m`.")
         ),
     ] = None,
     paths: Annotated[
-        Optional[list[str]], typer.Argument(metavar="[PATH]...", help=_("Only these, relative to the folder."))
+        Optional[list[str]], typer.Argument(metavar="PATH", help=_("Only these, relative to the folder."))
     ] = None,
     source_dir: SourceOption = None,
     dest_dir: StoreOption = None,
@@ -106,13 +138,7 @@ def restore_snapshot(
                 render.print_json(documents.restored(chosen.id, plan, None))
             return
         interactive.confirm(context, _("Restore?"), yes=yes, flag="--yes")
-    done = _carry_out(store, request, to)
-    if as_json:
-        render.print_json(documents.restored(chosen.id, done.plan, done))
-    else:
-        _show_done(done, to, store)
-    if any(not problem.harmless for problem in done.problems):
-        raise typer.Exit(ExitCode.INCOMPLETE)
+    report_restored(_carry_out(store, request, to), chosen.id, to, store, as_json=as_json)
 
 
 def _carry_out(store: Store, request: RestoreRequest, to: Optional[Path]) -> Restored:
@@ -135,7 +161,7 @@ def relative_paths(paths: Sequence[str], source: Optional[Path]) -> list[bytes]:
     for path in paths:
         joined = os.path.normpath(os.path.join(os.path.realpath(here) if inside else start, path))
         relative = os.path.relpath(joined, start)
-        if relative.startswith(".."):
+        if relative == ".." or relative.startswith("../"):
             raise UsageError(
                 _("{path} is not in {source}").format(path=path, source=base), hint=_("name paths below the source")
             )
@@ -160,6 +186,18 @@ def show_plan(plan: Plan, snapshot: Snapshot) -> None:
         if paths:
             names = ", ".join(map(render.safe_path, paths[:_SHOWN])) + (", …" if len(paths) > _SHOWN else "")
             render.say(f"  {sentence} {len(paths)}: {names}")
+    for problem in plan.problems:
+        render.warn(render.describe_problem(problem))
+
+
+def report_restored(done: Restored, snapshot_id: str, to: Optional[Path], store: Store, *, as_json: bool) -> None:
+    """Say what a restore did and how to go back, and end with the code for an incomplete one if it is."""
+    if as_json:
+        render.print_json(documents.restored(snapshot_id, done.plan, done))
+    else:
+        _show_done(done, to, store)
+    if any(not problem.harmless for problem in done.problems):
+        raise typer.Exit(ExitCode.INCOMPLETE)
 
 
 def _show_done(done: Restored, to: Optional[Path], store: Store) -> None:
@@ -175,11 +213,11 @@ def _show_done(done: Restored, to: Optional[Path], store: Store) -> None:
         )
     )
     if done.before:
-        command = render.shell_line(restore_command(done.before.id, store))
+        command = render.shell_line(restore_command(done.before.id, store.source, store.path))
         render.say(_("The state before is saved. To go back to it:") + f"\n  {command}")
 
 
-def restore_command(snapshot_id: str, store: Store) -> list[str]:
+def restore_command(snapshot_id: str, source: Optional[Path], backup: Path) -> list[str]:
     """Return the command that restores a snapshot, whatever the working folder and the configuration."""
-    source = ["--source-dir", str(store.source)] if store.source else []
-    return ["agsekit", "snapshots", "restore", snapshot_id, *source, "--dest-dir", str(store.path)]
+    named = ["--source-dir", str(source)] if source else []
+    return ["agsekit", "snapshots", "restore", snapshot_id, *named, "--dest-dir", str(backup)]

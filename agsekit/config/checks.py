@@ -70,9 +70,7 @@ def check_config_out_of_reach(path: Path, placed: Sequence[PlacedMount]) -> None
     real_path = Path(os.path.realpath(path))
     for each in placed:
         if _is_within(real_path, Path(os.path.realpath(each.mount.source))):
-            each.table.warn(
-                "source", _("holds this configuration, so an agent could rewrite it; keep it elsewhere")
-            )
+            each.table.warn("source", _("holds this configuration, so an agent could rewrite it; keep it elsewhere"))
 
 
 def _is_within(path: Path, folder: Path) -> bool:

@@ -121,9 +121,7 @@ def parse_agent_type(text: str) -> str:
 def parse_cpu(text: str) -> int:
     """Return a number of processors."""
     if not re.fullmatch(r"[1-9][0-9]{0,3}", text):
-        raise InvalidValueError(
-            _("must be a whole number from 1, such as 2, not {value}").format(value=quoted(text))
-        )
+        raise InvalidValueError(_("must be a whole number from 1, such as 2, not {value}").format(value=quoted(text)))
     return int(text)
 
 
@@ -142,9 +140,7 @@ def _parse_size(text: str, *, smallest: int, example: str) -> int:
     match = re.fullmatch(_SIZE, text)
     if not match:
         raise InvalidValueError(
-            _("must be a size such as {example} or 4096M, not {value}").format(
-                example=example, value=quoted(text)
-            )
+            _("must be a size such as {example} or 4096M, not {value}").format(example=example, value=quoted(text))
         )
     whole, fraction, unit = match.groups()
     size = int(float(whole + (fraction or "")) * _UNITS[(unit or "").lower()])
@@ -157,14 +153,35 @@ def _parse_size(text: str, *, smallest: int, example: str) -> int:
     return size
 
 
+def parse_amount(text: str) -> int:
+    """Return a size in bytes, such as 20G."""
+    return _parse_size(text, smallest=1024**2, example="20G")
+
+
+def parse_max_backups(text: str) -> int:
+    """Return a number of snapshots, at least two: one to work from and one to go back to."""
+    if not re.fullmatch(r"[0-9]{1,6}", text, re.ASCII) or int(text) < 2:
+        raise InvalidValueError(_("must be a whole number from 2 up, not {value}").format(value=quoted(text)))
+    return int(text)
+
+
+_SPANS = {"m": 60.0, "h": 3600.0, "d": 86400.0, "w": 7 * 86400.0, "y": 365 * 86400.0}
+
+
+def parse_duration(text: str) -> float:
+    """Return a span of time in seconds: a number and one of m, h, d, w, y; 0 for none."""
+    match = re.fullmatch(r"([0-9]{1,6})([mhdwy]?)", text, re.ASCII)
+    if match is None or (not match[2] and int(match[1])):
+        raise InvalidValueError(_("must be a time such as 12h, 30d or 1y, not {value}").format(value=quoted(text)))
+    return int(match[1]) * _SPANS.get(match[2], 0.0)
+
+
 def parse_interval(text: str) -> float:
     """Return a number of minutes greater than 0."""
     minutes = float(text) if re.fullmatch(_INTERVAL, text) else 0.0
     if not 0 < minutes <= _LONGEST_INTERVAL:
         raise InvalidValueError(
-            _("must be a number of minutes greater than 0, such as 5 or 0.5, not {value}").format(
-                value=quoted(text)
-            )
+            _("must be a number of minutes greater than 0, such as 5 or 0.5, not {value}").format(value=quoted(text))
         )
     return minutes
 
@@ -175,9 +192,7 @@ def parse_proxy(text: str) -> Proxy:
     if not separator:
         raise InvalidValueError(_("must be {form}").format(form="scheme://host:port"))
     if "@" in rest:
-        raise InvalidValueError(
-            _("must not hold a user name or password: proxychains is given host and port only")
-        )
+        raise InvalidValueError(_("must not hold a user name or password: proxychains is given host and port only"))
     if scheme not in PROXY_SCHEMES:
         raise InvalidValueError(_("must start with one of {words}").format(words=", ".join(PROXY_SCHEMES)))
     address = _split_address(rest[:-1] if rest.endswith("/") else rest)
@@ -256,9 +271,9 @@ def parse_target(text: str) -> PurePosixPath:
     taken = any(folder == target or folder in target.parents for folder in _OWNED_BY_THE_GUEST)
     if taken or target in _REFUSED_TARGETS:
         raise InvalidValueError(
-            _(
-                "must not hide a folder that the VM itself needs; use one such as {example}, not {value}"
-            ).format(example=GUEST_HOME / "project", value=quoted(text))
+            _("must not hide a folder that the VM itself needs; use one such as {example}, not {value}").format(
+                example=GUEST_HOME / "project", value=quoted(text)
+            )
         )
     return target
 

@@ -16,11 +16,25 @@ from agsekit.config.problems import Problems, quoted, with_suggestion
 from agsekit.config.tables import Table, entries_of, items_of, parsed
 from agsekit.config.yaml_nodes import Value, construct, load_root, read_limited
 from agsekit.i18n import _
+from agsekit_storage.retention import Policy
 
 ROOT_KEYS = ("vms", "mounts", "agents")
 VM_KEYS = ("engine", "cpu", "ram", "disk", "cloud-init", "proxychains", "port-forwarding")
 FORWARD_KEYS = ("type", "host-addr", "vm-addr")
-MOUNT_KEYS = ("source", "target", "backup", "interval", "vm", "backend", "exclude")
+MOUNT_KEYS = (
+    "source",
+    "target",
+    "backup",
+    "interval",
+    "vm",
+    "backend",
+    "exclude",
+    "keep",
+    "max_backups",
+    "max_size",
+    "min_free",
+)
+KEEP_KEYS = ("everything", "hourly", "daily", "weekly")
 AGENT_KEYS = ("type", "env", "default-args", "vm", "proxychains", "command")
 
 _READABLE_BY_OTHERS = stat.S_IRGRP | stat.S_IROTH
@@ -45,9 +59,7 @@ def load_config(path: Path, *, home: Path) -> Config:
     mounts = tuple(each.mount for each in placed)
     has_values = any(value for agent in agents.values() for value in agent.env.values())
     if stat.S_ISREG(mode) and mode & _READABLE_BY_OTHERS and has_values:
-        root.warn(
-            "agents", _("others can read the keys in this file; run `chmod 600 {path}`").format(path=path)
-        )
+        root.warn("agents", _("others can read the keys in this file; run `chmod 600 {path}`").format(path=path))
     check_config_out_of_reach(path, placed)
     return Config(path, vms, mounts, agents, problems.warnings)
 
@@ -61,9 +73,7 @@ def _root_table(root: Value | None, problems: Problems) -> Table:
     return Table(root, ROOT_KEYS, problems)
 
 
-def _named(
-    root: Table, key: str, parse_name: Callable[[str], str], problems: Problems
-) -> list[tuple[str, Value]]:
+def _named(root: Table, key: str, parse_name: Callable[[str], str], problems: Problems) -> list[tuple[str, Value]]:
     value = root.get(key)
     entries = [] if value is None else entries_of(value, problems)
     for name, entry in entries:
@@ -138,11 +148,11 @@ def _load_forward(table: Table) -> PortForward | None:
 def _load_mounts(root: Table, vms: Mapping[str, Vm], home: Path, problems: Problems) -> list[PlacedMount]:
     value = root.get("mounts")
     items = [] if value is None else items_of(value, problems)
-    placed = (_load_mount(Table(item, MOUNT_KEYS, problems), vms, home) for item in items)
+    placed = (_load_mount(Table(item, MOUNT_KEYS, problems), vms, home, problems) for item in items)
     return [each for each in placed if each is not None]
 
 
-def _load_mount(table: Table, vms: Mapping[str, Vm], home: Path) -> PlacedMount | None:
+def _load_mount(table: Table, vms: Mapping[str, Vm], home: Path, problems: Problems) -> PlacedMount | None:
     source = table.required("source", functools.partial(fields.parse_source, home=home))
     vm = table.parsed("vm", str, next(iter(vms), ""))
     if "vm" in table and vms and vm not in vms:
@@ -162,8 +172,27 @@ def _load_mount(table: Table, vms: Mapping[str, Vm], home: Path) -> PlacedMount 
         interval=interval,
         backend=backend,
         exclude=exclude,
+        keep=_load_policy(table, problems),
     )
     return PlacedMount(mount, table)
+
+
+def _load_policy(table: Table, problems: Problems) -> Policy:
+    default = Policy()
+    value = table.get("keep")
+    keep = Table(value, KEEP_KEYS, problems) if value is not None and value.entries is not None else None
+    if value is not None and keep is None:
+        table.problem("keep", _("must be a mapping, with lines such as `daily: 30d`"))
+    spans = {
+        key: keep.parsed(key, fields.parse_duration, getattr(default, key)) if keep else getattr(default, key)
+        for key in KEEP_KEYS
+    }
+    return Policy(
+        **spans,
+        max_backups=table.parsed("max_backups", fields.parse_max_backups, default.max_backups),
+        max_size=table.optional("max_size", fields.parse_amount),
+        min_free=table.optional("min_free", fields.parse_amount),
+    )
 
 
 def _load_agents(root: Table, vms: Mapping[str, Vm], problems: Problems) -> dict[str, Agent]:
@@ -213,7 +242,5 @@ def _load_command(table: Table, agent_type: str | None) -> tuple[str, ...]:
 
 
 def _unknown_vm(name: str, vms: Mapping[str, Vm]) -> str:
-    problem = _("names no VM of this file, which has {names}: {name}").format(
-        names=", ".join(vms), name=quoted(name)
-    )
+    problem = _("names no VM of this file, which has {names}: {name}").format(names=", ".join(vms), name=quoted(name))
     return with_suggestion(problem, name, vms)

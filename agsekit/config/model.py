@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import Any, Optional
 
+from agsekit_storage.retention import Policy
+
 GUEST_HOME = PurePosixPath("/home/ubuntu")
 
 
@@ -59,7 +61,8 @@ class Mount:
     """A project folder, where it appears in the VM, and where its snapshots go.
 
     `source` and `backup` are absolute host paths with `~` expanded but links not resolved;
-    `interval` is minutes between snapshots; `exclude` holds trusted gitignore patterns.
+    `interval` is minutes between snapshots; `exclude` holds trusted gitignore patterns; `keep` says how long
+    snapshots are kept and how much they may take.
     """
 
     source: Path
@@ -69,6 +72,7 @@ class Mount:
     interval: float = 5.0
     backend: str = "rsync"
     exclude: Sequence[str] = ()
+    keep: Policy = field(default_factory=Policy)
 
 
 @dataclass(frozen=True)

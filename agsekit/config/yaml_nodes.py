@@ -164,9 +164,7 @@ def _check_size(events: Iterator[Any], problems: Problems) -> None:
         line = event.start_mark.line + 1
         if isinstance(event, yaml.AliasEvent):
             if any(anchor == event.anchor for anchor, _start in open_nodes):
-                problems.refuse(
-                    line, "", _("the alias *{name} stands inside itself").format(name=event.anchor)
-                )
+                problems.refuse(line, "", _("the alias *{name} stands inside itself").format(name=event.anchor))
             total += sizes.get(event.anchor or "", 0)
         elif isinstance(event, yaml.ScalarEvent):
             total += 1
@@ -175,9 +173,7 @@ def _check_size(events: Iterator[Any], problems: Problems) -> None:
             open_nodes.append((event.anchor, total))
             total += 1
             if len(open_nodes) > MAX_DEPTH:
-                problems.refuse(
-                    line, "", _("is nested more than {count} levels deep").format(count=MAX_DEPTH)
-                )
+                problems.refuse(line, "", _("is nested more than {count} levels deep").format(count=MAX_DEPTH))
         elif isinstance(event, yaml.CollectionEndEvent):
             anchor, start = open_nodes.pop()
             sizes[anchor or ""] = total - start

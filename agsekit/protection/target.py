@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Optional
 
@@ -13,6 +13,7 @@ from agsekit.config.select import mount_for
 from agsekit.errors import AgsekitError, UsageError
 from agsekit.i18n import _
 from agsekit_storage.guards import check_source
+from agsekit_storage.retention import Policy
 from agsekit_storage.store import Store
 
 
@@ -28,6 +29,7 @@ class Target:
     exclude: Sequence[str] = ()
     backend: Optional[str] = None
     interval: float = 5.0
+    keep: Policy = field(default_factory=Policy)
 
     def create_store(self, *, home: Path) -> Store:
         """Open the store for writing, making it where there is none."""
@@ -37,15 +39,12 @@ class Target:
 
     def existing_store(self) -> Store:
         """Open the store, which must exist."""
-        store = Store.existing(self.backup)
-        if self.source is not None:
-            store.source = self.source
-        return store
+        return Store.existing(self.backup, self.source)
 
 
 def target_of(mount: Mount) -> Target:
     """Return what protects the source of a mount."""
-    return Target(mount.source, mount.backup, mount.exclude, mount.backend, mount.interval)
+    return Target(mount.source, mount.backup, mount.exclude, mount.backend, mount.interval, mount.keep)
 
 
 def resolve_target(
@@ -67,8 +66,9 @@ def resolve_target(
     """
     if source is not None and backup is not None:
         mount = _known_mount(load, source)
-        known = mount.exclude if mount and _same(mount.backup, backup) else ()
-        return Target(source, backup, [*known, *exclude], backend)
+        if mount and _same(mount.backup, backup):
+            return _adjusted(target_of(mount), exclude, backend)
+        return Target(source, backup, exclude, backend)
     if backup is not None:
         recorded = Store.existing(backup).source
         return (
@@ -83,8 +83,12 @@ def resolve_target(
             _("{folder} does not belong to a mount of the configuration").format(folder=wanted),
             hint=_("name both folders with --source-dir and --dest-dir, or run this inside a mounted folder"),
         )
-    found = target_of(mount)
-    return Target(found.source, found.backup, [*found.exclude, *exclude], backend or found.backend, found.interval)
+    return _adjusted(target_of(mount), exclude, backend)
+
+
+def _adjusted(target: Target, exclude: Sequence[str], backend: Optional[str]) -> Target:
+    """Return a target with further excludes, and another backend when one is asked for."""
+    return replace(target, exclude=[*target.exclude, *exclude], backend=backend or target.backend)
 
 
 def _known_mount(load: Callable[[], Config], source: Path) -> Optional[Mount]:

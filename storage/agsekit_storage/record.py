@@ -96,7 +96,7 @@ def decode(file: BinaryIO, base: Callable[[str], Tree]) -> tuple[Header, Tree]:
     header = read_header(file)
     try:
         tree, gone = _tree(memoryview(zlib.decompress(file.read())))
-    except (zlib.error, struct.error, ValueError, IndexError, KeyError) as error:
+    except (zlib.error, struct.error, ValueError, IndexError, KeyError, StopIteration) as error:
         raise StoreDamaged(f"its body cannot be read ({error})") from None
     tree.rules = str(header.get("rules", ""))
     if header.get("base"):

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Optional
 
 from agsekit_storage.changes import compare
-from agsekit_storage.errors import SourceUnavailable, StorageError, StoreRefused, explained
+from agsekit_storage.errors import StorageError, StoreRefused, explained
 from agsekit_storage.events import OnEvent, Waiting, ignore_events
 from agsekit_storage.ignore import IgnoreRules
 from agsekit_storage.model import Problem, Snapshot, Tree
@@ -60,6 +60,18 @@ def preview_restore(store: Store, request: RestoreRequest, *, into_empty: bool =
         return _plan(store, request, wanted, current)
 
 
+def holds_state(store: Store, snapshot: Snapshot, exclude: Sequence[str] = ()) -> bool:
+    """Tell whether the source is now exactly as it is in a snapshot, times included."""
+    wanted = store.tree(snapshot)
+    source = _source(store)
+    if not os.path.lexists(source):
+        return False
+    rules = IgnoreRules.compile([os.fsencode(pattern) for pattern in exclude], {})
+    current = walk(source, rules, previous=wanted, frozen=wanted.rule_files)
+    comparison = compare(wanted, current, source, digest=store.backend.digest)
+    return not comparison.changes and not comparison.changes.touched and not comparison.unsaved
+
+
 def restore(
     store: Store,
     request: RestoreRequest,
@@ -88,6 +100,9 @@ def restore(
         saved = snapshot_under_lock(store, safety, now=now, on_event=on_event)
         plan = _plan(store, request, wanted, saved.tree)
         problems = _apply(store, request.snapshot, wanted, plan, source, on_event)
+        # What could not be looked at was left alone as well, whatever the plan says of it.
+        told = {problem.path for problem in problems}
+        problems += [each for each in saved.problems if each.reason == "unreadable" and each.path not in told]
         return Restored(plan, saved.snapshot, problems)
 
 
@@ -119,12 +134,7 @@ def restore_to(
 
 
 def _source(store: Store) -> bytes:
-    if store.source is None:
-        raise SourceUnavailable(
-            f"it is not known which folder {store.path} holds the snapshots of",
-            hint="name it with --source-dir, or restore into another folder with --to",
-        )
-    return os.fsencode(store.source)
+    return os.fsencode(store.source_folder())
 
 
 def _plan(store: Store, request: RestoreRequest, wanted: Tree, current: Tree) -> Plan:

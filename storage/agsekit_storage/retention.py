@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Optional
 
@@ -56,18 +56,6 @@ def decide(snapshots: Sequence[Snapshot], policy: Policy, *, now: float) -> list
     return _cap_number(decisions, policy.max_backups, now)
 
 
-def cap_size(
-    decisions: Sequence[Decision], reason: str, *, now: float, excess: Callable[[Snapshot], bool]
-) -> list[Decision]:
-    """Let go of further snapshots for as long as `excess` says so; it is told each one that goes."""
-    result = list(decisions)
-    while True:
-        position = _most_crowded(result, now)
-        if position is None or not excess(result[position].snapshot):
-            return result
-        result[position] = Decision(result[position].snapshot, False, reason)
-
-
 def _thin_by_age(snapshots: Sequence[Snapshot], policy: Policy, now: float) -> list[Decision]:
     decisions: list[Decision] = []
     periods = (("hourly", _HOUR, policy.hourly), ("daily", _DAY, policy.daily), ("weekly", _WEEK, policy.weekly))
@@ -110,7 +98,7 @@ _UNTOUCHABLE = ("newest", "pinned", "before-loss", "foreign", "safety")
 def _cap_number(decisions: list[Decision], most: int, now: float) -> list[Decision]:
     kept = sum(decision.keep for decision in decisions)
     while kept > most:
-        position = _most_crowded(decisions, now)
+        position = most_crowded(decisions, now)
         if position is None:
             break
         decisions[position] = Decision(decisions[position].snapshot, False, "max-backups")
@@ -118,8 +106,10 @@ def _cap_number(decisions: list[Decision], most: int, now: float) -> list[Decisi
     return decisions
 
 
-def _most_crowded(decisions: Sequence[Decision], now: float) -> Optional[int]:
-    """Return the snapshot whose loss costs least: its neighbours stand closest together for its age.
+def most_crowded(decisions: Sequence[Decision], now: float) -> Optional[int]:
+    """Return the position of the snapshot whose loss costs least: its neighbours stand closest for its age.
+
+    None when nothing more may go.
 
     Dropping the oldest instead would let one busy hour wipe out a month of history.
     """

@@ -12,7 +12,7 @@ from typing import Any, Optional
 
 from agsekit_storage import durable, lock, naming
 from agsekit_storage.backends.base import Backend
-from agsekit_storage.errors import SnapshotNotFound, StoreDamaged, StoreRefused, explained
+from agsekit_storage.errors import SnapshotNotFound, SourceUnavailable, StoreDamaged, StoreRefused, explained
 from agsekit_storage.guards import check_apart
 from agsekit_storage.model import Problem, Snapshot, Tree
 from agsekit_storage.records import Records
@@ -65,11 +65,11 @@ class Store:
             return cls(path, source, factory(path))
 
     @classmethod
-    def existing(cls, path: Path) -> Store:
-        """Open a store that exists, for reading or restoring.
+    def existing(cls, path: Path, source: Optional[Path] = None) -> Store:
+        """Open a store that exists, for reading or restoring; `source` says which folder it must belong to.
 
         Raises:
-            StoreRefused: there is none.
+            StoreRefused: there is none, or it belongs to another folder that exists.
         """
         with explained(path):
             settings = _read_settings(path)
@@ -81,8 +81,11 @@ class Store:
                     hint="a store is made by the first snapshot: `agsekit backup-once`, or `agsekit run`",
                 )
             settings = {"backend": "rsync"}
-        source = settings.get("source")
-        return cls(path, Path(source) if source else None, backend_factory(settings["backend"])(path))
+        recorded = settings.get("source")
+        if source is not None:
+            _refuse_other_source(path, recorded, source)
+        known = source if source is not None else Path(recorded) if recorded else None
+        return cls(path, known, backend_factory(settings["backend"])(path))
 
     def snapshots(self) -> list[Snapshot]:
         """Return all snapshots, oldest first. Only whole ones are listed."""
@@ -111,7 +114,50 @@ class Store:
         Raises:
             StoreDamaged: its record is missing or cannot be read.
         """
-        return self._records.tree(snapshot.id)
+        return self._read_foreign(snapshot) if snapshot.kind == "foreign" else self._records.tree(snapshot.id)
+
+    def shared_tree(self, snapshot: Snapshot, bases: dict[str, Tree]) -> Tree:
+        """Return the tree of a snapshot for looking only: it shares folders with those read with the same `bases`."""
+        if snapshot.kind == "foreign":
+            if snapshot.id not in bases:
+                bases[snapshot.id] = self._read_foreign(snapshot)
+            return bases[snapshot.id]
+        return self._records.tree(snapshot.id, bases)
+
+    def _read_foreign(self, snapshot: Snapshot) -> Tree:
+        from agsekit_storage.foreign import read_tree
+
+        return read_tree(self.path / snapshot.id, self.backend.digest)
+
+    def source_folder(self) -> Path:
+        """Return the folder whose snapshots these are.
+
+        Raises:
+            SourceUnavailable: the store does not know it.
+        """
+        if self.source is None:
+            raise SourceUnavailable(
+                f"it is not known which folder {self.path} holds the snapshots of",
+                hint="name it with --source-dir",
+            )
+        return self.source
+
+    def pin(self, snapshot_id: str, *, pinned: bool) -> None:
+        """Keep a snapshot for good, or no longer. Call it with the lock held."""
+        pins = set(self._read_pins())
+        (pins.add if pinned else pins.discard)(snapshot_id)
+        durable.write_file(self._pins, "".join(f"{each}\n" for each in sorted(pins)).encode())
+
+    def delete(self, snapshot_ids: Sequence[str]) -> None:
+        """Delete snapshots and what only they needed. Call it with the lock held."""
+        self.backend.delete(snapshot_ids)
+        for snapshot_id in snapshot_ids:
+            self._records.forget(snapshot_id)
+        self._records.clean(set(self.backend.present()))
+
+    def rewrite_record(self, snapshot: Snapshot) -> None:
+        """Replace what the record of a snapshot says beside the tree. Call it with the lock held."""
+        self._records.rewrite_header(snapshot.id, _header(snapshot))
 
     def latest_tree(self, snapshot: Snapshot) -> Tree:
         """Return the tree of the newest snapshot in its freshest form: with the stamps of the last walk."""
@@ -212,15 +258,18 @@ def _check_settings(path: Path, settings: Mapping[str, str], source: Path, backe
             hint="choose another backup folder, or keep the backend",
         )
     recorded = settings.get("source")
-    if not recorded or os.path.realpath(recorded) == os.path.realpath(source):
-        return
-    if os.path.isdir(recorded):
+    _refuse_other_source(path, recorded, source)
+    if recorded != str(source):
+        # The project was moved or renamed; its history goes with it.
+        _write_settings(path, {**settings, "source": str(source)})
+
+
+def _refuse_other_source(path: Path, recorded: Optional[str], source: Path) -> None:
+    if recorded and os.path.realpath(recorded) != os.path.realpath(source) and os.path.isdir(recorded):
         raise StoreRefused(
             f"the store {path} holds the snapshots of {recorded}, not of {source}",
             hint="choose another backup folder for this source",
         )
-    # The project was moved or renamed; its history goes with it.
-    _write_settings(path, {**settings, "source": str(source)})
 
 
 def _refuse_foreign_folder(path: Path) -> None:

@@ -1,0 +1,167 @@
+"""Commands that say which snapshots stay, and undo and redo."""
+
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Annotated, Optional
+
+import typer
+
+from agsekit.cli import documents, interactive, render
+from agsekit.cli.backups import JsonOption, SourceOption, StoreOption, choose_target
+from agsekit.cli.history import SnapshotArgument
+from agsekit.cli.options import context_of
+from agsekit.cli.snapshots import report_restored, show_plan
+from agsekit.i18n import _
+from agsekit.protection.target import Target
+from agsekit_storage.pruning import plan_prune, prune
+from agsekit_storage.reference import resolve
+from agsekit_storage.restore import RestoreRequest, preview_restore
+from agsekit_storage.retention import Decision
+from agsekit_storage.snapshots import DEFAULT_WAIT
+from agsekit_storage.store import Store
+from agsekit_storage.undo import Step, redo_step, take_step, undo_step
+
+YesOption = Annotated[bool, typer.Option("--yes", "-y", help=_("Do not ask."))]
+DryRunOption = Annotated[bool, typer.Option("--dry-run", "-n", help=_("Only show what would be done."))]
+
+
+def pin(
+    ctx: typer.Context,
+    snapshot: SnapshotArgument = "latest",
+    source_dir: SourceOption = None,
+    dest_dir: StoreOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Keep a snapshot for good: nothing but `unpin` lets it go."""
+    _set_pin(choose_target(context_of(ctx), source_dir, dest_dir), snapshot, pinned=True, as_json=as_json)
+
+
+def unpin(
+    ctx: typer.Context,
+    snapshot: SnapshotArgument = "latest",
+    source_dir: SourceOption = None,
+    dest_dir: StoreOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Let a pinned snapshot go again when its time has come."""
+    _set_pin(choose_target(context_of(ctx), source_dir, dest_dir), snapshot, pinned=False, as_json=as_json)
+
+
+def prune_snapshots(
+    ctx: typer.Context,
+    source_dir: SourceOption = None,
+    dest_dir: StoreOption = None,
+    dry_run: DryRunOption = False,
+    yes: YesOption = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Delete the snapshots that the configuration (`keep`, `max_backups`, …) does not keep."""
+    context = context_of(ctx)
+    target = choose_target(context, source_dir, dest_dir)
+    store = target.existing_store()
+    now = time.time()
+    decisions = plan_prune(store, target.keep, now=now)
+    doomed = [each for each in decisions if not each.keep]
+    if not as_json:
+        _show_decisions(decisions)
+    if doomed and not dry_run:
+        interactive.confirm(context, _("Delete {count} snapshots?").format(count=len(doomed)), yes=yes, flag="--yes")
+        decisions = prune(store, target.keep, now=now, wait=DEFAULT_WAIT)
+    if as_json:
+        render.print_json(documents.decisions(decisions, dry_run=dry_run))
+
+
+def undo(
+    ctx: typer.Context,
+    source_dir: SourceOption = None,
+    dest_dir: StoreOption = None,
+    dry_run: DryRunOption = False,
+    yes: YesOption = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Restore the state before the last change. Repeat it to go further back; `redo` goes forward again."""
+    _step(ctx, undo_step, source_dir, dest_dir, dry_run=dry_run, yes=yes, as_json=as_json)
+
+
+def redo(
+    ctx: typer.Context,
+    source_dir: SourceOption = None,
+    dest_dir: StoreOption = None,
+    dry_run: DryRunOption = False,
+    yes: YesOption = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Take back the last undo."""
+    _step(ctx, redo_step, source_dir, dest_dir, dry_run=dry_run, yes=yes, as_json=as_json)
+
+
+def _step(
+    ctx: typer.Context,
+    choose: Callable[[Store, tuple[str, ...]], Step],
+    source: Optional[Path],
+    backup: Optional[Path],
+    *,
+    dry_run: bool,
+    yes: bool,
+    as_json: bool,
+) -> None:
+    context = context_of(ctx)
+    target = choose_target(context, source, backup)
+    store = target.existing_store()
+    exclude = tuple(target.exclude)
+    step = choose(store, exclude)
+    plan = preview_restore(store, RestoreRequest(step.target, exclude=exclude))
+    if not as_json:
+        show_plan(plan, step.target)
+    if dry_run:
+        if as_json:
+            render.print_json(documents.restored(step.target.id, plan, None))
+        return
+    interactive.confirm(context, _("Restore?"), yes=yes, flag="--yes")
+    with render.snapshot_progress(_("Restoring"), shown=True) as on_event:
+        done = take_step(store, step, exclude, now=time.time(), on_event=on_event)
+    report_restored(done, step.target.id, None, store, as_json=as_json)
+
+
+def _set_pin(target: Target, reference: str, *, pinned: bool, as_json: bool) -> None:
+    store = target.existing_store()
+    chosen = resolve(store, reference, now=time.time())
+    with store.locked(wait=DEFAULT_WAIT):
+        store.pin(chosen.id, pinned=pinned)
+    if as_json:
+        render.print_json(documents.snapshot(store.get(chosen.id)))
+        return
+    sentence = _("{id} is pinned.") if pinned else _("{id} is not pinned any more.")
+    render.result(sentence.format(id=chosen.id))
+
+
+def _show_decisions(decisions: Sequence[Decision]) -> None:
+    reasons = {
+        "newest": _("the newest"),
+        "pinned": _("pinned"),
+        "before-loss": _("before a mass loss"),
+        "safety": _("saved before a restore, less than a day ago"),
+        "foreign": _("made by another tool"),
+        "recent": _("recent"),
+        "hourly": _("the last of its hour"),
+        "daily": _("the last of its day"),
+        "weekly": _("the last of its week"),
+        "thinned": _("others are close by"),
+        "too-old": _("too old"),
+        "max-backups": _("more than max_backups"),
+        "max-size": _("the store is larger than max_size"),
+        "min-free": _("the disk has less free than min_free"),
+    }
+    render.table(
+        ((_("Snapshot"), "left"), (_("Time"), "left"), ("", "left"), (_("Reason"), "left")),
+        (
+            (
+                each.snapshot.id,
+                render.local_time(each.snapshot.created),
+                _("keep") if each.keep else _("delete"),
+                reasons[each.reason],
+            )
+            for each in decisions
+        ),
+    )

@@ -1,0 +1,128 @@
+"""Looking back: what changed from one snapshot to another, and the versions of one path."""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Optional
+
+from agsekit_storage.changes import compare, compare_stored
+from agsekit_storage.errors import SnapshotNotFound
+from agsekit_storage.ignore import IgnoreRules
+from agsekit_storage.model import MODE, Changes, Entry, Snapshot, Tree
+from agsekit_storage.restore_plan import find
+from agsekit_storage.store import Store
+from agsekit_storage.walk import walk
+
+
+@dataclass(frozen=True)
+class Version:
+    """One state of a path: `change` is added, modified, metadata, or removed (and then `entry` is None)."""
+
+    snapshot: Snapshot
+    change: str
+    entry: Optional[Entry]
+
+
+class History:
+    """The snapshots of a store, read for looking only. Bases are read once, however many snapshots share them."""
+
+    def __init__(self, store: Store) -> None:
+        self.store = store
+        self.snapshots = store.snapshots()
+        self._bases: dict[str, Tree] = {}
+
+    def tree(self, snapshot: Snapshot) -> Tree:
+        """Return the tree of a snapshot; it shares folders with others and must not be changed."""
+        return self.store.shared_tree(snapshot, self._bases)
+
+    def before(self, snapshot: Snapshot) -> Optional[Snapshot]:
+        """Return the snapshot before one, None for the first."""
+        position = self.snapshots.index(snapshot)
+        return self.snapshots[position - 1] if position else None
+
+    def changes_in(self, snapshot: Snapshot) -> Changes:
+        """Return what changed from the snapshot before; everything is added in the first."""
+        earlier = self.before(snapshot)
+        return self.changes_between(earlier, snapshot)
+
+    def changes_between(self, earlier: Optional[Snapshot], later: Snapshot) -> Changes:
+        """Return what changed from one snapshot to another."""
+        tree = self.tree(later)
+        if earlier is None:
+            return Changes(added=[entry.path for entry in tree.entries()])
+        return compare_stored(self.tree(earlier), tree)
+
+    def changes_since(self, snapshot: Snapshot, exclude: Sequence[str]) -> tuple[Changes, Tree]:
+        """Return what changed from a snapshot to the source as it is now, and the tree of now."""
+        wanted = self.store.tree(snapshot)
+        source = os.fsencode(self.store.source_folder())
+        rules = IgnoreRules.compile([os.fsencode(pattern) for pattern in exclude], {})
+        now = walk(source, rules)
+        return compare(wanted, now, source, digest=self.store.backend.digest).changes, now
+
+    def touching(self, path: bytes) -> list[Snapshot]:
+        """Return the snapshots in which a path, or something below it, changed."""
+        found = []
+        for snapshot, changes in self._walk_changes():
+            paths = (*changes.added, *changes.modified, *changes.metadata, *changes.removed)
+            if any(is_at_or_below(each, path) for each in paths):
+                found.append(snapshot)
+        return found
+
+    def versions(self, path: bytes) -> list[Version]:
+        """Return the states of one path, oldest first, each with the snapshot that has it first.
+
+        Raises:
+            SnapshotNotFound: no snapshot ever had it.
+        """
+        found: list[Version] = []
+        present: Optional[Entry] = None
+        for snapshot in self.snapshots:
+            entry = self._find(snapshot, path)
+            change = _change(present, entry)
+            if change:
+                found.append(Version(snapshot, change, entry))
+            present = entry
+        if not found:
+            raise SnapshotNotFound(
+                f"no snapshot has ever had {path.decode('utf-8', 'backslashreplace')}",
+                hint="paths are relative to the source folder",
+            )
+        return found
+
+    def has_file(self, snapshot: Snapshot, path: bytes) -> bool:
+        """Tell whether a snapshot holds a regular file at a path."""
+        entry = self._find(snapshot, path)
+        return entry is not None and stat.S_ISREG(entry.row[MODE])
+
+    def _find(self, snapshot: Snapshot, path: bytes) -> Optional[Entry]:
+        try:
+            return find(self.tree(snapshot), path)
+        except KeyError:
+            return None
+
+    def _walk_changes(self) -> Iterator[tuple[Snapshot, Changes]]:
+        earlier: Optional[Snapshot] = None
+        for snapshot in self.snapshots:
+            yield snapshot, self.changes_between(earlier, snapshot)
+            earlier = snapshot
+
+
+def is_at_or_below(path: bytes, folder: bytes) -> bool:
+    """Tell whether a path is a folder or something below it; everything is below the empty path."""
+    return not folder or path == folder or path.startswith(folder + b"/")
+
+
+def _change(before: Optional[Entry], after: Optional[Entry]) -> str:
+    """Return how a path changed, empty if it did not (a folder's size and time mean nothing)."""
+    if before is None or after is None:
+        return "" if before is after else "added" if before is None else "removed"
+    same_kind = stat.S_IFMT(before.row[MODE]) == stat.S_IFMT(after.row[MODE])
+    if not same_kind or before.digest != after.digest or before.link != after.link:
+        return "modified"
+    if before.row[MODE] != after.row[MODE] or before.xattrs != after.xattrs:
+        return "metadata"
+    return ""
