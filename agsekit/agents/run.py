@@ -52,12 +52,15 @@ class RunPlan:
 
 @dataclass(frozen=True)
 class RunHooks:
-    """How a run reports. `on_status` gets a sentence when something that takes long begins."""
+    """How a run reports.
+
+    `on_status` gets a sentence when something that takes long begins, `on_started` the host command of the agent.
+    """
 
     on_status: Callable[[str], None]
     on_snapshot: OnEvent
     on_protected: Callable[[Result], None]
-    on_started: Callable[[], None]
+    on_started: Callable[[Sequence[str]], None]
 
 
 def plan_run(config: Config, request: RunRequest) -> RunPlan:
@@ -128,7 +131,7 @@ def execute_run(
     summary = None
     try:
         command = engine.command(plan.vm, mounts, plan.command)
-        hooks.on_started()
+        hooks.on_started(command.argv)
         code = run_foreground(command)
     finally:
         try:
@@ -145,4 +148,4 @@ def execute_run(
 def _protection(plan: RunPlan, mount: Mount, home: Path) -> ProtectedRun:
     target = target_of(mount)
     details: Mapping[str, str] = {"id": plan.run_id, "agent": plan.agent.name, "vm": plan.vm.name}
-    return ProtectedRun(target.create_store(home=home), target.exclude, target.interval, details)
+    return ProtectedRun(target.create_store(home=home), target, details)

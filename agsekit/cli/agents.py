@@ -64,7 +64,8 @@ def _run(context: Context, request: RunRequest, *, backups: bool) -> tuple[int, 
     for warning in config.warnings:
         render.warn(render.safe(warning))
     plan = plan_run(config, request)
-    engine = engine_for(plan.vm, context.runner(), data_folder=context.data_folder)
+    runner = context.runner()
+    engine = engine_for(plan.vm, runner, data_folder=context.data_folder)
     say = _silent if context.quiet else render.say
     notice = engine.notice(plan.vm)
     if notice:
@@ -78,7 +79,7 @@ def _run(context: Context, request: RunRequest, *, backups: bool) -> tuple[int, 
             on_status=lambda text: say(render.safe(text)),
             on_snapshot=on_event,
             on_protected=lambda first: None,
-            on_started=lambda: None,
+            on_started=runner.trace,
         )
         code, summary = execute_run(plan, engine, backups=backups, home=context.home, hooks=hooks)
     return code, summary, plan
@@ -91,13 +92,18 @@ def _silent(text: str) -> None:
 def _warn_of(summary: Summary) -> None:
     for failure in summary.failures:
         render.warn(_("a snapshot failed: {reason}").format(reason=render.safe(failure)))
+    if summary.after and summary.after.mass_loss:
+        render.warn(render.mass_loss(summary.after))
     if summary.changed_rules:
         names = ", ".join(map(render.safe_path, summary.changed_rules))
         render.warn(
-            _("{names} changed during the run; snapshots of the run went by the rules from before").format(
-                names=names
-            )
+            _(
+                "{names} changed during the run. The rules from before stay in force until you accept the new ones:"
+            ).format(names=names)
         )
+        render.say("  agsekit snapshots accept-rules")
+    if summary.would_hide:
+        render.say("  " + render.hidden(summary.would_hide, _("They would leave out {count} paths: {names}.")))
 
 
 def _show_summary(summary: Summary, mount: Mount) -> None:

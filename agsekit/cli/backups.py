@@ -50,8 +50,9 @@ def backup_once(
     context = context_of(ctx)
     target = choose_target(context, source_dir, dest_dir, exclude, backend)
     store = target.create_store(home=context.home)
-    with render.snapshot_progress(_("Saving"), shown=progress) as on_event:
+    with render.snapshot_progress(_("Saving"), shown=progress, small=True) as on_event:
         result = _take(store, target, "manual", on_event)
+    warn_of(result)
     if as_json:
         render.print_json(documents.backup(result))
     else:
@@ -93,9 +94,23 @@ def backup_repeated(
             lambda: _take(store, target, "interval", on_event),
             wait=wait,
             skip_first=skip_first,
-            on_result=lambda result: render.result(describe_result(result)),
+            on_result=_report,
             on_failure=render.print_failure,
         )
+
+
+def _report(result: Result) -> None:
+    warn_of(result)
+    render.result(describe_result(result))
+
+
+def warn_of(result: Result) -> None:
+    """Warn of what a person should look at: a loss, or rules that newly hide files."""
+    if result.created and result.snapshot.mass_loss:
+        render.warn(render.mass_loss(result.snapshot))
+    if result.hidden:
+        sentence = _("new ignore rules leave out {count} paths that earlier snapshots have: {names}")
+        render.warn(render.hidden(result.hidden, sentence))
 
 
 def describe_result(result: Result) -> str:
@@ -130,7 +145,7 @@ def choose_target(
 
 
 def _take(store: Store, target: Target, kind: str, on_event: OnEvent = ignore_events) -> Result:
-    return take_snapshot(store, Request(kind, target.exclude), now=time.time(), on_event=on_event)
+    return take_snapshot(store, Request(kind, target.exclude, keep=target.keep), now=time.time(), on_event=on_event)
 
 
 def _end(number: int, frame: Optional[FrameType]) -> None:

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from agsekit_storage.retention import Decision
     from agsekit_storage.snapshots import Result
     from agsekit_storage.textdiff import FileDiff
+    from agsekit_storage.usage import Cost, Usage
+    from agsekit_storage.verification import Finding
 
 
 def snapshot(snapshot: Snapshot) -> dict[str, Any]:
@@ -54,6 +56,8 @@ def backup(result: Result) -> dict[str, Any]:
         "created": result.created,
         "snapshot": snapshot(result.snapshot),
         "problems": problems(result.problems),
+        "mass_loss": result.created and result.snapshot.mass_loss,
+        "hidden": [_path(path) for path in result.hidden],
     }
 
 
@@ -122,3 +126,34 @@ def decisions(found: Sequence[Decision], *, dry_run: bool) -> dict[str, Any]:
         "dry_run": dry_run,
         "snapshots": [{"id": each.snapshot.id, "keep": each.keep, "reason": each.reason} for each in found],
     }
+
+
+def findings(found: Sequence[Finding], *, checked: int, data: bool) -> dict[str, Any]:
+    """Return what is wrong with a store; `reason` is lost, altered, unexpected or record."""
+    return {
+        "checked": checked,
+        "data": data,
+        "faults": [
+            {
+                "snapshot": each.snapshot.id,
+                "path": _path(each.problem.path),
+                "reason": each.problem.reason,
+                "detail": each.problem.detail,
+            }
+            for each in found
+        ],
+    }
+
+
+def usage(found: Usage) -> dict[str, Any]:
+    """Return what a store costs, in bytes of file content."""
+    return {
+        "bytes": found.total,
+        "snapshots": [{"id": each.id, "added_bytes": each.stored_bytes} for each in found.snapshots],
+        "paths": [_cost("path", each) for each in found.paths],
+        "rules": [_cost("rule", each) for each in found.rules],
+    }
+
+
+def _cost(key: str, cost: Cost) -> dict[str, Any]:
+    return {key: _path(cost.name), "bytes": cost.bytes, "versions": cost.versions}

@@ -62,18 +62,19 @@ class Bar:
 
 
 class Lines:
-    """One line when it begins and one when it is done."""
+    """One line when it begins and one when it is done; with `small` also for what is done at once."""
 
-    def __init__(self, label: str) -> None:
+    def __init__(self, label: str, *, small: bool) -> None:
         self._label = label
+        self._small = small
         self._shown = False
 
     def update(self, done: int, total: int) -> None:
         """Say so once there is something to wait for, and when all is through."""
-        if not self._shown:
+        if not self._shown and (done < total or self._small):
             self._shown = True
             render.say(f"{self._label} 0/{total}")
-        if done >= total:
+        if done >= total and self._shown:
             self.close()
             render.say(f"{self._label} {total}/{total}")
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import sys
 import time
 from collections.abc import Iterable, Iterator, Sequence
@@ -23,6 +24,7 @@ _STYLES = {
     "added": "32",
     "removed": "31",
 }
+_GAP = "  "
 _UNSAFE = re.compile("[\x00-\x1f\x7f-\x9f\u061c\u200b-\u200f\u2028-\u202e\u2066-\u2069\ufeff\ud800-\udfff]")
 
 
@@ -140,21 +142,26 @@ def print_failure(error: Exception) -> None:
     print_error(message, getattr(error, "hint", None), getattr(error, "details", None))
 
 
-def table(columns: Sequence[tuple[str, str]], rows: Iterable[Sequence[str]]) -> None:
-    """Print a table on standard output; `columns` are (title, "left" or "right"). Cells must be safe already."""
-    from rich.console import Console
-    from rich.table import Table
-    from rich.text import Text
+def table(columns: Sequence[tuple[str, str]], rows: Iterable[Sequence[str]], *, spare: Sequence[int] = ()) -> None:
+    """Print a table on standard output; `columns` are (title, "left" or "right"). Cells must be safe already.
 
-    console = Console(highlight=False, soft_wrap=not sys.stdout.isatty())
-    grid = Table(box=None, pad_edge=False, header_style="bold")
-    for title, justify in columns:
-        grid.add_column(title, justify="right" if justify == "right" else "left", overflow="fold")
-    for row in rows:
-        grid.add_row(*(Text(cell) for cell in row))
-    if not sys.stdout.isatty():
-        console.width = 10_000
-    console.print(grid)
+    On a terminal that is too narrow the columns in `spare` are left out, one after the other. A column without a
+    title and without anything in it is always left out.
+    """
+    cells = [[title for title, _side in columns], *map(list, rows)]
+    widths = [max(map(len, column)) for column in zip(*cells)]
+    shown = [number for number, width in enumerate(widths) if width]
+    room = shutil.get_terminal_size().columns if sys.stdout.isatty() else sys.maxsize
+    for number in spare:
+        if sum(widths[each] + len(_GAP) for each in shown) - len(_GAP) > room and number in shown:
+            shown.remove(number)
+    for line_number, line in enumerate(cells):
+        padded = (
+            line[each].rjust(widths[each]) if columns[each][1] == "right" else line[each].ljust(widths[each])
+            for each in shown
+        )
+        text = _GAP.join(padded).rstrip()
+        result(styled(text, "heading", sys.stdout) if line_number == 0 else text)
 
 
 def size(count: int) -> str:
@@ -186,6 +193,24 @@ def change_counts(snapshot: Snapshot) -> str:
     return " ".join(f"{sign}{count}" for sign, count in counts if count)
 
 
+def names_of(paths: Sequence[bytes], shown: int = 5) -> str:
+    """Return the first few of some paths."""
+    return ", ".join(map(safe_path, paths[:shown])) + (", …" if len(paths) > shown else "")
+
+
+def hidden(paths: Sequence[bytes], sentence: str) -> str:
+    """Return a sentence about paths that ignore rules leave out; its placeholders are count and names."""
+    return sentence.format(count=len(paths), names=names_of(paths))
+
+
+def mass_loss(snapshot: Snapshot) -> str:
+    """Return the sentence about a snapshot that lost most of what was there."""
+    return _(
+        "most of the files are gone or empty since the snapshot before {id}, which is now kept from pruning; "
+        "to see what is missing: agsekit snapshots show {id}"
+    ).format(id=snapshot.id)
+
+
 def describe_problem(problem: Problem) -> str:
     """Return a sentence about a path that a snapshot or a restore could not treat as it should."""
     sentences = {
@@ -195,6 +220,7 @@ def describe_problem(problem: Problem) -> str:
         "special": _("{path} is a device, socket or FIFO: noted, not saved"),
         "other-filesystem": _("{path} is on another file system: not saved"),
         "rules-unusable": _("{path} has rules that cannot be used"),
+        "huge": _("{path} is huge; if it can be made again, leave it out with the line /{path} in .backupignore"),
         "not-in-snapshot": _("{path} is not in the snapshot, because it could not be read then"),
         "damaged": _("{path} is damaged in the store; the file was left as it is"),
         "not-restored": _("{path} could not be restored"),
@@ -206,14 +232,16 @@ def describe_problem(problem: Problem) -> str:
 
 
 @contextmanager
-def snapshot_progress(label: str, *, shown: bool) -> Iterator[OnEvent]:
+def snapshot_progress(label: str, *, shown: bool, small: bool = False) -> Iterator[OnEvent]:
     """Show how far a snapshot or restore has come: a bar on a terminal, a plain line otherwise.
 
-    Nothing is drawn before the first `Progress` event: what takes no time needs no bar.
+    What takes no time needs neither; `small` has the lines for it all the same.
     """
     from agsekit.cli.progress import Bar, Lines
 
-    display = (Bar if sys.stderr.isatty() else Lines)(label) if shown else None
+    display: Bar | Lines | None = None
+    if shown:
+        display = Bar(label) if sys.stderr.isatty() else Lines(label, small=small)
 
     def on_event(event: Event) -> None:
         if isinstance(event, Waiting):

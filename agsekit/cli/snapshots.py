@@ -32,7 +32,7 @@ def build() -> typer.Typer:
         pretty_exceptions_enable=False,
         rich_markup_mode=None,
     )
-    from agsekit.cli import history, keeping
+    from agsekit.cli import history, keeping, stores
 
     group.command("list", cls=Command)(list_snapshots)
     group.command("show", cls=Command)(history.show)
@@ -45,6 +45,10 @@ def build() -> typer.Typer:
     group.command("pin", cls=Command)(keeping.pin)
     group.command("unpin", cls=Command)(keeping.unpin)
     group.command("prune", cls=Command)(keeping.prune_snapshots)
+    group.command("accept-rules", cls=Command)(stores.accept_rules)
+    group.command("usage", cls=Command)(stores.usage)
+    group.command("verify", cls=Command)(stores.verify_snapshots)
+    group.command("convert", cls=Command)(stores.convert_store)
     return group
 
 
@@ -90,6 +94,7 @@ def list_snapshots(
             )
             for each in found
         ),
+        spare=(5, 4, 1),
     )
 
 

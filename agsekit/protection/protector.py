@@ -16,11 +16,14 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from agsekit.protection.loop import repeat
+from agsekit.protection.target import Target
 from agsekit_storage.errors import StorageError
-from agsekit_storage.snapshots import Request, take_snapshot
+from agsekit_storage.snapshots import Request, Result, take_snapshot
 from agsekit_storage.store import Store
 
 _STOP = b"s"
+_LOOKS = 5
+_BETWEEN_LOOKS = 0.5
 
 
 @dataclass(frozen=True)
@@ -32,15 +35,14 @@ class Assignment:
     """
 
     store: Store
-    interval: float
-    exclude: tuple[str, ...]
+    target: Target
     rule_files: Mapping[bytes, bytes]
     run: Mapping[str, str]
     on_orphaned: Callable[[], None]
 
     def request(self, kind: str) -> Request:
         """Return the request for a snapshot of this run."""
-        return Request(kind, self.exclude, self.rule_files, self.run)
+        return Request(kind, self.target.exclude, self.rule_files, self.run, keep=self.target.keep)
 
 
 @dataclass(frozen=True)
@@ -119,7 +121,7 @@ def _protect(assignment: Assignment, lifeline: int, reports: int) -> None:
 
     def wait() -> bool:
         nonlocal stopped
-        deadline = time.monotonic() + assignment.interval * 60
+        deadline = time.monotonic() + assignment.target.interval * 60
         while True:
             ready, _, _ = select.select([lifeline], [], [], max(0.0, deadline - time.monotonic()))
             if not ready:
@@ -135,8 +137,17 @@ def _protect(assignment: Assignment, lifeline: int, reports: int) -> None:
     def failed(error: Exception) -> None:
         report({"failure": str(error)})
 
+    def take() -> Result:
+        try:
+            return take_snapshot(assignment.store, assignment.request("interval"), now=time.time())
+        except (StorageError, OSError):
+            raise
+        except Exception as error:
+            # Not even a mistake of ours may end the protection of a run.
+            raise StorageError(f"{type(error).__name__}: {error}") from error
+
     repeat(
-        lambda: take_snapshot(assignment.store, assignment.request("interval"), now=time.time()),
+        take,
         wait=wait,
         skip_first=True,
         on_result=lambda result: report({"snapshot": result.snapshot.id}) if result.created else None,
@@ -147,11 +158,20 @@ def _protect(assignment: Assignment, lifeline: int, reports: int) -> None:
 
 
 def _settle_orphan(assignment: Assignment) -> None:
-    """The run was killed: end what it left in the VM, then save the state that it left."""
+    """The run was killed: end what it left in the VM, then save the state that it left.
+
+    The agent dies at about the same time, so one look could come too early.
+    """
     with contextlib.suppress(Exception):
         assignment.on_orphaned()
-    with contextlib.suppress(StorageError):
-        take_snapshot(assignment.store, assignment.request("post-run"), now=time.time())
+    for _look in range(_LOOKS):
+        try:
+            changed = take_snapshot(assignment.store, assignment.request("post-run"), now=time.time()).created
+        except (StorageError, OSError):
+            changed = True  # what was in the way may be gone by the next look
+        if not changed and _look:
+            return
+        time.sleep(_BETWEEN_LOOKS)
 
 
 def _read_all(descriptor: int) -> bytes:

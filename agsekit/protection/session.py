@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Optional
 
 from agsekit.protection.protector import Assignment, Protector, Report, start_protector
+from agsekit.protection.target import Target
 from agsekit_storage.changes import compare_stored
 from agsekit_storage.errors import StorageError
 from agsekit_storage.events import OnEvent
-from agsekit_storage.model import Changes, Problem, Snapshot, Tree
-from agsekit_storage.snapshots import Request, Result, take_snapshot
+from agsekit_storage.ignore import IGNORE_FILE
+from agsekit_storage.model import Changes, Problem, Snapshot, Tree, split
+from agsekit_storage.rule_trust import UntrustedRule, settle, would_hide
+from agsekit_storage.snapshots import DEFAULT_WAIT, Request, Result, take_snapshot
 from agsekit_storage.store import Store
 
 
@@ -20,8 +24,10 @@ from agsekit_storage.store import Store
 class Summary:
     """What a run did to its folder.
 
-    `before` is the snapshot to go back to. `after` is None when the last snapshot failed (`failures` says why);
-    `changed_rules` are the `.backupignore` files that the run changed, which took no effect.
+    `before` is the snapshot to go back to; `snapshots` counts those that were taken, this one included.
+    `after` is None when the last snapshot failed (`failures` says why). `changed_rules` are the `.backupignore`
+    files that the run changed, which have no effect until the user accepts them, and `would_hide` the paths
+    that they would then leave out.
     """
 
     before: Snapshot
@@ -30,16 +36,16 @@ class Summary:
     snapshots: int
     problems: Sequence[Problem]
     failures: Sequence[str]
-    changed_rules: Sequence[bytes]
+    changed_rules: Sequence[bytes] = ()
+    would_hide: Sequence[bytes] = ()
 
 
 class ProtectedRun:
     """The protection of one run: `begin` before the agent starts, `end` when it has ended."""
 
-    def __init__(self, store: Store, exclude: Sequence[str], interval: float, run: Mapping[str, str]) -> None:
+    def __init__(self, store: Store, target: Target, run: Mapping[str, str]) -> None:
         self._store = store
-        self._exclude = tuple(exclude)
-        self._interval = interval
+        self._target = target
         self._run = run
         self._protector: Optional[Protector] = None
 
@@ -49,34 +55,39 @@ class ProtectedRun:
         Raises:
             StorageError: the snapshot could not be taken; the agent must not start.
         """
-        request = Request("pre-run", self._exclude, run=self._run)
+        request = Request("pre-run", self._target.exclude, run=self._run, keep=self._target.keep)
         self._first = take_snapshot(self._store, request, now=time.time(), on_event=on_event)
-        assignment = Assignment(
-            self._store, self._interval, self._exclude, self._first.tree.rule_files, self._run, on_orphaned
-        )
+        assignment = Assignment(self._store, self._target, self._first.tree.rule_files, self._run, on_orphaned)
         self._protector = start_protector(assignment)
         return self._first
 
     def end(self, *, on_event: OnEvent) -> Summary:
-        """Stop the protector, take the last snapshot, and tell what changed."""
-        report = self._stop_protector()
-        failures = list(report.failures)
-        request = Request("post-run", self._exclude, self._first.tree.rule_files, self._run)
+        """Take the last snapshot, stop the protector, and tell what changed.
+
+        In this order: should this process be ended meanwhile, the protector takes the last snapshot.
+        """
+        failures: list[str] = []
+        rules = self._first.tree.rule_files
+        request = Request("post-run", self._target.exclude, rules, self._run, keep=self._target.keep)
         last: Optional[Result] = None
         try:
             last = take_snapshot(self._store, request, now=time.time(), on_event=on_event)
         except (StorageError, OSError) as error:
             failures.append(str(error))
+        report = self._stop_protector()
+        failures = [*report.failures, *failures]
         before = self._first.snapshot
         changes = self._changes(before, last) if last else Changes()
+        untrusted = self._settle_rules(changes, failures)
         return Summary(
             before,
             last.snapshot if last else None,
             changes,
-            report.taken + (last.created if last else 0),
+            self._first.created + report.taken + (last.created if last else 0),
             last.problems if last else (),
             failures,
-            self._changed_rules(last.tree, changes) if last else (),
+            [rule.path for rule in untrusted],
+            self._would_hide(last.tree, untrusted) if last and untrusted else (),
         )
 
     def _stop_protector(self) -> Report:
@@ -90,6 +101,22 @@ class ProtectedRun:
             return Changes()
         return compare_stored(self._store.tree(before), last.tree)
 
-    def _changed_rules(self, tree: Tree, changes: Changes) -> list[bytes]:
-        named = {*changes.added, *changes.modified, *changes.removed}
-        return sorted(path for path in named if path.rpartition(b"/")[2] == b".backupignore")
+    def _settle_rules(self, changes: Changes, failures: list[str]) -> Sequence[UntrustedRule]:
+        try:
+            return settle_rules(self._store, self._first.tree.rule_files, changes)
+        except (StorageError, OSError) as error:
+            failures.append(str(error))
+            return ()
+
+    def _would_hide(self, tree: Tree, untrusted: Sequence[UntrustedRule]) -> Sequence[bytes]:
+        try:
+            return would_hide(os.fsencode(self._store.source_folder()), self._target.exclude, tree, untrusted)
+        except (StorageError, OSError):
+            return ()
+
+
+def settle_rules(store: Store, trusted: Mapping[bytes, bytes], changes: Changes) -> Sequence[UntrustedRule]:
+    """Find the ignore rules that a run changed and keep those from before in force."""
+    named = (*changes.added, *changes.modified, *changes.removed)
+    folders = [split(path)[0] for path in named if split(path)[1] == IGNORE_FILE]
+    return settle(store, trusted, folders, wait=DEFAULT_WAIT)

@@ -9,7 +9,7 @@ from typing import NamedTuple, Optional, Protocol
 
 from agsekit_storage import xattr
 from agsekit_storage.content import NotARegularFile, digest_of, open_regular
-from agsekit_storage.cursor import FolderCursor
+from agsekit_storage.cursor import EXHAUSTED, FolderCursor
 from agsekit_storage.model import (
     CTIME,
     GID,
@@ -51,7 +51,9 @@ class ContentReader:
         """Return digest and extended attributes of a regular file, None when it cannot be read now."""
         try:
             fd, status = open_regular(name, self._cursor.seek(folder))
-        except (NotARegularFile, OSError):
+        except OSError as error:
+            if error.errno in EXHAUSTED:
+                raise
             return None
         try:
             return self._digest(fd, status.st_size), xattr.read(fd)
@@ -64,7 +66,9 @@ class ContentReader:
         """Return the extended attributes of a folder, None also when it cannot be read now."""
         try:
             return xattr.read(self._cursor.seek(path))
-        except OSError:
+        except OSError as error:
+            if error.errno in EXHAUSTED:
+                raise
             return None
 
     def close(self) -> None:
@@ -167,8 +171,13 @@ class _Comparer:
                     self._changes.metadata.append(here)
                 continue
             folder.missing.add(name)
-            readable = self._reader.file(path, name) is not None
-            (self._changes.modified if readable else self._unsaved).append(here)
+            if self._reader.file(path, name) is None:
+                self._unsaved.append(here)
+                continue
+            self._changes.modified.append(here)
+            if folder is old:
+                # It is about to change, and the tree before must not.
+                self._now.folders[path] = folder = folder.without(frozenset())
 
     def _compare_root(self) -> None:
         self._now.root_xattrs = self._reader.folder_attributes(b"")

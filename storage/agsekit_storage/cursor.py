@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from collections.abc import Callable
 from typing import Optional
 
 FOLDER_FLAGS = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+
+EXHAUSTED = (errno.EMFILE, errno.ENFILE, errno.ENOMEM)
+"""Errors that say something about this process or machine, and nothing about the file that met them."""
 
 _MOST_OPEN = 12
 """Descriptors kept open on the way down: a snapshot has three cursors, and `ulimit -n` may be 64."""

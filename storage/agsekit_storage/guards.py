@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Optional
 
 from agsekit_storage.errors import SourceUnavailable, StoreRefused
+
+_MOST_LINKS = 40
+"""As many as the kernel follows in one path."""
 
 
 def check_source(source: Path, *, home: Optional[Path]) -> Path:
@@ -35,7 +39,7 @@ def check_apart(source: Path, store: Path) -> None:
     """Refuse a store inside the source or the other way round, by their real paths.
 
     Raises:
-        StoreRefused: one contains the other, links resolved.
+        StoreRefused: one contains the other, links resolved, or the source contains a link to the store.
     """
     real_source, real_store = os.path.realpath(source), os.path.realpath(store)
     if _contains(real_source, real_store):
@@ -44,10 +48,35 @@ def check_apart(source: Path, store: Path) -> None:
             hint="choose a folder beside the project, such as "
             + str(Path(real_source).parent / f"backups-{Path(real_source).name}"),
         )
+    turnable = next((link for link in _links_to(store) if _contains(real_source, link)), None)
+    if turnable:
+        raise StoreRefused(
+            f"the store {store} is reached through {turnable}, which an agent could point somewhere else",
+            hint=f"name {real_store} itself",
+        )
     if _contains(real_store, real_source):
         raise StoreRefused(
             f"the source {source} lies inside the store {store}", hint="choose a folder beside the project"
         )
+
+
+def _links_to(path: Path) -> Iterator[str]:
+    """Yield the real place of every symbolic link that is followed on the way to `path`."""
+    here, rest, followed = "/", os.path.join(os.getcwd(), path).split("/")[::-1], 0
+    while rest and followed < _MOST_LINKS:
+        name = rest.pop()
+        if name == "..":
+            here = os.path.dirname(here)
+        elif name not in ("", "."):
+            place = os.path.join(here, name)
+            if not os.path.islink(place):
+                here = place
+                continue
+            yield place
+            followed += 1
+            target = os.readlink(place)
+            here = "/" if target.startswith("/") else here
+            rest += target.split("/")[::-1]
 
 
 def _contains(outer: str, inner: str) -> bool:

@@ -247,7 +247,7 @@ class Problem:
     @property
     def harmless(self) -> bool:
         """True for what no snapshot ever holds, so that it does not make one incomplete."""
-        return self.reason in ("special", "other-filesystem", "rules-unusable")
+        return self.reason in ("special", "other-filesystem", "rules-unusable", "huge")
 
 
 @dataclass
@@ -276,8 +276,9 @@ class Snapshot:
 
     `sequence` orders the snapshots of a store whatever the clock did; `created` is seconds since the
     epoch; `kind` is one of manual, interval, pre-run, post-run, watch, safety, or foreign for a folder that
-    another tool made. `files`, `bytes` and the counts are 0 for a foreign one. `stored_bytes` is the size of what it
-    added to the store; `mass_loss` tells that it lost most of what the snapshot before it had.
+    another tool made, or damaged where the record cannot be read. `files`, `bytes` and the counts are 0 for a
+    foreign one. `stored_bytes` is the size of what it added to the store; `mass_loss` tells that it lost most
+    of what the snapshot before it had.
     """
 
     id: str

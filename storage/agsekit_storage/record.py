@@ -1,6 +1,7 @@
 """The Tree record of a snapshot: everything about it except the contents of its files.
 
-A record is one file: the line `agsekit-tree 1`, a line of JSON (the header), then one zlib stream (the body).
+A record is one file: the line `agsekit-tree 1`, a line of eight hex digits (the CRC-32 of the rest), a space and JSON
+(the header), then one zlib stream (the body).
 `snapshots list` reads the headers only. The body is the little-endian concatenation of sections, each preceded by its
 length in bytes as an unsigned 64-bit number, in the order of `_SECTIONS`:
 
@@ -62,7 +63,7 @@ def encode(header: Header, tree: Tree, *, only: Optional[Collection[bytes]] = No
 def join_header(header: Header, body: bytes) -> bytes:
     """Return a record with this header and a body that `encode` made."""
     line = json.dumps(header, sort_keys=True, separators=(",", ":")).encode()
-    return MAGIC + line + b"\n" + body
+    return MAGIC + b"%08x " % zlib.crc32(line) + line + b"\n" + body
 
 
 def read_header(file: BinaryIO) -> Header:
@@ -74,7 +75,10 @@ def read_header(file: BinaryIO) -> Header:
     if file.read(len(MAGIC)) != MAGIC:
         raise StoreDamaged("it does not begin like a record of agsekit")
     try:
-        header = json.loads(file.readline(_LARGEST_HEADER))
+        checksum, _, line = file.readline(_LARGEST_HEADER).rstrip(b"\n").partition(b" ")
+        if int(checksum, 16) != zlib.crc32(line):
+            raise ValueError(checksum)
+        header = json.loads(line)
     except ValueError:
         raise StoreDamaged("its header cannot be read") from None
     if not isinstance(header, dict):

@@ -21,13 +21,15 @@ _SHARE = 8
 class Records:
     """Reads and writes `.agsekit/trees`, `.agsekit/bases` and `.agsekit/walk-cache`.
 
-    A base is the whole tree as it was at some snapshot; it stays for as long as a record names it.
+    A base is the whole tree as it was at some snapshot; it stays for as long as a record names it. After a conversion
+    to another backend the names end in a number, the generation.
     """
 
-    def __init__(self, private: Path) -> None:
-        self._trees = private / "trees"
-        self._bases = private / "bases"
-        self._cache = private / "walk-cache"
+    def __init__(self, private: Path, generation: int = 1) -> None:
+        suffix = "" if generation == 1 else f"-{generation}"
+        self._trees = private / f"trees{suffix}"
+        self._bases = private / f"bases{suffix}"
+        self._cache = private / f"walk-cache{suffix}"
 
     def prepare(self) -> None:
         """Make the folders."""
@@ -89,6 +91,16 @@ class Records:
             old = record.read_header(file)
             body = file.read()
         durable.write_file(path, record.join_header({**old, **header}, body))
+
+    def ids(self) -> list[str]:
+        """Return the ids of the snapshots that have a record."""
+        return [name for name in os.listdir(self._trees) if naming.is_id(name)]
+
+    def remove(self) -> None:
+        """Remove everything."""
+        durable.remove_tree(self._trees)
+        durable.remove_tree(self._bases)
+        self._cache.unlink(missing_ok=True)
 
     def forget(self, snapshot_id: str) -> None:
         """Remove the record of a snapshot that is not, or no longer, present."""

@@ -72,7 +72,8 @@ def _moment(reference: str, now: float) -> float | None:
 
 
 def _local(day: time.struct_time, day_of_month: int, hour: int, minute: int, second: int) -> float:
-    return time.mktime((day.tm_year, day.tm_mon, day_of_month, hour, minute, second, 0, 0, -1))
+    # The end of that second: lists show times without the fraction that a snapshot was taken at.
+    return time.mktime((day.tm_year, day.tm_mon, day_of_month, hour, minute, second, 0, 0, -1)) + 0.999999
 
 
 def _same_minute(moment: float, now: float) -> bool:

@@ -127,14 +127,16 @@ class Applier:
         try:
             if stat.S_ISLNK(entry.row[MODE]):
                 make_link(temporary, entry.link or b"", entry.row, folder)
-            elif not self._link_to_member(entry, temporary, folder):
+            elif self._link_to_member(entry, temporary, folder):
+                os.rename(temporary, name, src_dir_fd=folder, dst_dir_fd=folder)
+                # Between two names of one file a rename does nothing, and leaves both.
+                _unlink_if_there(temporary, folder)
+                return
+            else:
                 self._write_file(entry, temporary, folder)
             os.rename(temporary, name, src_dir_fd=folder, dst_dir_fd=folder)
         except BaseException:
-            try:
-                os.unlink(temporary, dir_fd=folder)
-            except FileNotFoundError:
-                pass
+            _unlink_if_there(temporary, folder)
             raise
 
     def _write_file(self, entry: Entry, temporary: bytes, folder: int) -> None:
@@ -248,6 +250,13 @@ class Applier:
     def _meet(self, problem: Problem) -> None:
         self._problems.append(problem)
         self._on_event(Met(problem))
+
+
+def _unlink_if_there(name: bytes, folder: int) -> None:
+    try:
+        os.unlink(name, dir_fd=folder)
+    except FileNotFoundError:
+        pass
 
 
 def _make_readable(name: bytes, folder: int) -> None:

@@ -2,27 +2,28 @@
 
 from __future__ import annotations
 
-import errno
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
-from pathlib import Path
-from typing import NamedTuple, Optional
+from dataclasses import dataclass
+from typing import Optional
 
 from agsekit_storage import naming
 from agsekit_storage.backends.base import Work
 from agsekit_storage.changes import Comparison, compare
+from agsekit_storage.commit import Place, write_snapshot
 from agsekit_storage.errors import StorageError, StoreDamaged, explained
 from agsekit_storage.events import Met, OnEvent, Waiting, Walked, ignore_events
 from agsekit_storage.ignore import IgnoreRules
 from agsekit_storage.model import MTIME, Changes, Problem, Snapshot, Tree
+from agsekit_storage.preflight import check_room, huge_files, is_mass_loss, to_save
+from agsekit_storage.pruning import prune_under_lock
+from agsekit_storage.retention import Policy
+from agsekit_storage.rule_trust import newly_hidden, overrides
 from agsekit_storage.store import Store
 from agsekit_storage.walk import walk
 
 DEFAULT_WAIT = 600.0
 """Seconds to wait for another writer: longer than any write but the first of a huge project takes."""
-
-_FULL = (errno.ENOSPC, errno.EDQUOT)
 
 
 @dataclass(frozen=True)
@@ -35,6 +36,7 @@ class Request:
         rule_files: the `.backupignore` contents to use, by folder, instead of what the source says now.
         run: what is known of the run that the snapshot belongs to.
         times_count: take a snapshot also when nothing but times changed.
+        keep: delete what this policy lets go, once the snapshot is there.
     """
 
     kind: str
@@ -42,6 +44,7 @@ class Request:
     rule_files: Optional[Mapping[bytes, bytes]] = None
     run: Optional[Mapping[str, str]] = None
     times_count: bool = False
+    keep: Optional[Policy] = None
 
 
 @dataclass(frozen=True)
@@ -49,7 +52,8 @@ class Result:
     """What came of a request.
 
     `snapshot` holds the state of the source; `created` tells whether it is new. `changes` and `problems` are what
-    differs from the snapshot before, and what the snapshot lacks.
+    differs from the snapshot before, and what the snapshot lacks. `hidden` are paths that are in the folder and in
+    earlier snapshots, and that other ignore rules than before have left out of this one.
     """
 
     snapshot: Snapshot
@@ -57,14 +61,7 @@ class Result:
     changes: Changes
     problems: Sequence[Problem]
     tree: Tree
-
-
-class _Place(NamedTuple):
-    """Where a new snapshot comes: its id, the one before it, and its time."""
-
-    id: str
-    previous: Optional[Snapshot]
-    now: float
+    hidden: Sequence[bytes] = ()
 
 
 def take_snapshot(
@@ -91,13 +88,10 @@ def take_snapshot(
 
 def snapshot_under_lock(store: Store, request: Request, *, now: float, on_event: OnEvent = ignore_events) -> Result:
     """Do what `take_snapshot` does for a caller that holds the lock of the store."""
-    if store.source is None:
-        raise StorageError(f"it is not known which folder {store.path} holds the snapshots of")
-    source = os.fsencode(store.source)
+    source = os.fsencode(store.source_folder())
     existing = store.snapshots()
     previous = existing[-1] if existing else None
     before = _previous_tree(store, previous)
-    taken = frozenset(snapshot.id for snapshot in existing)
     problems: list[Problem] = []
 
     def meet(problem: Problem) -> None:
@@ -105,20 +99,54 @@ def snapshot_under_lock(store: Store, request: Request, *, now: float, on_event:
         on_event(Met(problem))
 
     rules = IgnoreRules.compile([os.fsencode(pattern) for pattern in request.exclude], {})
-    tree = walk(source, rules, previous=before, frozen=request.rule_files, on_problem=meet)
+    untrusted = overrides(store.path, source) if request.rule_files is None else {}
+    tree = walk(source, rules, previous=before, frozen=request.rule_files, overrides=untrusted, on_problem=meet)
     on_event(Walked(tree.count_files()))
     comparison = compare(before, tree, source, digest=store.backend.digest)
     changes = comparison.changes
     if before:
         tree.build_upon(before, comparison.unsaved)
-    if previous and before and not changes and not (request.times_count and changes.touched):
+    # A snapshot of another tool has no record to compare with next time, so its state gets one of ours.
+    adopt = previous is not None and previous.kind == "foreign"
+    if previous and before and not adopt and not changes and not (request.times_count and changes.touched):
         if any(folder is not before.folders.get(path) for path, folder in tree.folders.items()):
             tree.touched = _times_saved(changes.touched, before)
             store.save_walk(previous, tree)
         return Result(previous, False, changes, [*problems, *_still_missing(comparison)], tree)
+    if before is None:
+        for problem in huge_files(tree):
+            meet(problem)
+    _make_room(store, request, source, tree, comparison, now)
     message = _message(request.kind, changes)
     work = Work(source, tree, comparison, previous if before else None, before, on_event, message)
-    return _write(store, request, work, _Place(_new_id(now, previous, taken), previous, now), problems)
+    taken = frozenset(snapshot.id for snapshot in existing)
+    place = Place(
+        _new_id(now, previous, taken),
+        previous,
+        now,
+        request.kind,
+        request.run,
+        mass_loss=before is not None and is_mass_loss(before, tree, changes),
+        always=request.times_count or before is None or adopt,
+    )
+    written = write_snapshot(store, work, place, problems)
+    hidden = newly_hidden(source, before, tree, changes) if before else ()
+    if request.keep and written.created:
+        prune_under_lock(store, request.keep, now=now)
+    return Result(written.snapshot, written.created, written.changes, written.problems, tree, hidden)
+
+
+def _make_room(store: Store, request: Request, source: bytes, tree: Tree, comparison: Comparison, now: float) -> None:
+    """See to it that what has to be written fits, by deleting what the policy lets go if that helps."""
+    files = list(to_save(tree, comparison))
+    leave = (request.keep.min_free or 0) if request.keep else 0
+    try:
+        check_room(store.path, source, files, leave=leave)
+    except StorageError:
+        if not request.keep:
+            raise
+        prune_under_lock(store, request.keep, now=now)
+        check_room(store.path, source, files, leave=leave)
 
 
 def _new_id(now: float, previous: Optional[Snapshot], taken: frozenset[str]) -> str:
@@ -143,7 +171,7 @@ def _message(kind: str, changes: Changes) -> str:
 
 
 def _previous_tree(store: Store, previous: Optional[Snapshot]) -> Optional[Tree]:
-    if previous is None or previous.kind == "foreign":
+    if previous is None:
         return None
     try:
         return store.latest_tree(previous)
@@ -154,100 +182,3 @@ def _previous_tree(store: Store, previous: Optional[Snapshot]) -> Optional[Tree]
 
 def _still_missing(comparison: Comparison) -> list[Problem]:
     return [Problem(path, "unreadable") for path in comparison.unsaved]
-
-
-def _write(
-    store: Store,
-    request: Request,
-    work: Work,
-    place: _Place,
-    walk_problems: Sequence[Problem],
-) -> Result:
-    snapshot_id, previous = place.id, place.previous
-    try:
-        problems = [*walk_problems, *store.backend.write(snapshot_id, work)]
-        changes = _without_vanished(work.comparison.changes, problems)
-        if previous and work.previous and not changes and not request.times_count:
-            store.backend.recover()
-            return Result(previous, False, changes, problems, work.tree)
-        snapshot = _describe(store, request, work, changes, problems, place)
-        store.save_record(snapshot, work.tree)
-        store.backend.publish(snapshot_id)
-    except OSError as error:
-        raise _explain(store.path, error, kept=_give_up(store, snapshot_id)) from error
-    return Result(snapshot, True, changes, problems, work.tree)
-
-
-def _describe(
-    store: Store,
-    request: Request,
-    work: Work,
-    changes: Changes,
-    problems: Sequence[Problem],
-    place: _Place,
-) -> Snapshot:
-    snapshot_id, previous, now = place
-    files, folders, size = work.tree.totals()
-    return Snapshot(
-        id=snapshot_id,
-        sequence=previous.sequence + 1 if previous else 1,
-        created=now,
-        backend=store.backend.name,
-        kind=request.kind,
-        files=files,
-        folders=folders,
-        bytes=size,
-        added=len(changes.added),
-        modified=len(changes.modified),
-        metadata=len(changes.metadata),
-        removed=len(changes.removed),
-        complete=all(problem.harmless for problem in problems),
-        problems=problems,
-        run=request.run,
-    )
-
-
-def _without_vanished(changes: Changes, problems: Sequence[Problem]) -> Changes:
-    vanished = {problem.path for problem in problems if problem.reason == "vanished"}
-    if not vanished:
-        return changes
-    return replace(
-        changes,
-        added=[path for path in changes.added if path not in vanished],
-        modified=[path for path in changes.modified if path not in vanished],
-        metadata=[path for path in changes.metadata if path not in vanished],
-        touched=[path for path in changes.touched if path not in vanished],
-    )
-
-
-def _give_up(store: Store, snapshot_id: str) -> bool:
-    """Free the space of a snapshot that could not be finished; True when it was finished all the same.
-
-    The next writer does what cannot be done now.
-    """
-    try:
-        kept = snapshot_id in store.backend.present()
-        if not kept:
-            store.forget_record(snapshot_id)
-        store.backend.recover()
-    except OSError:
-        return False
-    return kept
-
-
-def _explain(store: Path, error: OSError, *, kept: bool) -> StorageError:
-    reason = error.strerror or str(error)
-    if kept:
-        return StorageError(
-            f"the snapshot is listed in {store}, but the disk did not confirm it: {reason}",
-            hint="check the disk, then take another snapshot",
-        )
-    if error.errno in _FULL:
-        return StorageError(
-            f"the snapshot could not be written: the disk of {store} is full ({reason})",
-            hint="free some space there; earlier snapshots are whole, and nothing of this one was kept",
-        )
-    return StorageError(
-        f"the snapshot could not be written to {store}: {reason}",
-        hint="earlier snapshots are whole, and nothing of this one was kept",
-    )

@@ -3,23 +3,21 @@
 from __future__ import annotations
 
 import errno
-import json
 import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Optional
 
-from agsekit_storage import durable, lock, naming
+from agsekit_storage import durable, lock, naming, settings
 from agsekit_storage.backends.base import Backend
 from agsekit_storage.errors import SnapshotNotFound, SourceUnavailable, StoreDamaged, StoreRefused, explained
 from agsekit_storage.guards import check_apart
 from agsekit_storage.model import Problem, Snapshot, Tree
 from agsekit_storage.records import Records
 from agsekit_storage.registry import backend_factory
-
-PRIVATE = ".agsekit"
-_FORMAT = "agsekit store 1\n"
+from agsekit_storage.settings import PRIVATE, Settings
 
 
 class Store:
@@ -31,13 +29,17 @@ class Store:
         backend: keeps the contents.
     """
 
-    def __init__(self, path: Path, source: Optional[Path], backend: Backend) -> None:
+    def __init__(self, path: Path, source: Optional[Path], settings: Settings) -> None:
         self.path = path
         self.source = source
-        self.backend = backend
         self._private = path / PRIVATE
-        self._records = Records(self._private)
         self._pins = self._private / "pins"
+        self._adopt(settings)
+
+    def _adopt(self, settings: Settings) -> None:
+        self._settings = settings
+        self.backend: Backend = backend_factory(settings.backend)(self.path)
+        self._records = Records(self._private, settings.generation)
 
     @classmethod
     def create(cls, path: Path, source: Path, *, backend: Optional[str] = None) -> Store:
@@ -51,18 +53,18 @@ class Store:
         """
         with explained(path):
             check_apart(source, path)
-            settings = _read_settings(path)
-            if settings is None:
-                _refuse_foreign_folder(path)
-                settings = {"backend": backend or "rsync", "source": str(source)}
-                factory = backend_factory(settings["backend"])
-                _make_private(path)
-                _write_settings(path, settings)
+            present = settings.read(path)
+            if present is None:
+                settings.refuse_foreign_folder(path)
+                wanted = Settings(backend or "rsync", str(source))
             else:
-                factory = backend_factory(settings["backend"])
-                _check_settings(path, settings, source, backend)
-                _make_private(path)
-            return cls(path, source, factory(path))
+                wanted = settings.check(path, present, source, backend)
+            store = cls(path, source, wanted)
+            _make_private(path)
+            store._records.prepare()
+            if wanted != present:
+                settings.write(path, wanted)
+            return store
 
     @classmethod
     def existing(cls, path: Path, source: Optional[Path] = None) -> Store:
@@ -72,27 +74,26 @@ class Store:
             StoreRefused: there is none, or it belongs to another folder that exists.
         """
         with explained(path):
-            settings = _read_settings(path)
-            entries = os.listdir(path) if settings is None and path.is_dir() else []
-        if settings is None:
+            found = settings.read(path)
+            entries = os.listdir(path) if found is None and path.is_dir() else []
+        if found is None:
             if not any(map(naming.is_id, entries)):
                 raise StoreRefused(
                     f"{path} holds no snapshots",
                     hint="a store is made by the first snapshot: `agsekit backup-once`, or `agsekit run`",
                 )
-            settings = {"backend": "rsync"}
-        recorded = settings.get("source")
+            found = Settings("rsync")
         if source is not None:
-            _refuse_other_source(path, recorded, source)
-        known = source if source is not None else Path(recorded) if recorded else None
-        return cls(path, known, backend_factory(settings["backend"])(path))
+            settings.refuse_other_source(path, found.source, source)
+        known = source if source is not None else Path(found.source) if found.source else None
+        return cls(path, known, found)
 
     def snapshots(self) -> list[Snapshot]:
         """Return all snapshots, oldest first. Only whole ones are listed."""
         with explained(self.path):
             pins = self._read_pins()
             found = [self._snapshot(snapshot_id, snapshot_id in pins) for snapshot_id in self.backend.present()]
-        return sorted(found, key=lambda snapshot: (snapshot.sequence, snapshot.id))
+        return _in_order(found)
 
     def get(self, snapshot_id: str) -> Snapshot:
         """Return the snapshot of exactly this id.
@@ -188,9 +189,50 @@ class Store:
             yield
 
     def _recover(self) -> None:
+        self._follow_conversion()
         self._records.prepare()
         self.backend.recover()
         self._records.clean(set(self.backend.present()))
+
+    def _follow_conversion(self) -> None:
+        """Notice that another process has converted the store, and finish what it may have left."""
+        found = settings.read(self.path)
+        if found is None:
+            return
+        if (found.backend, found.generation) != (self._settings.backend, self._settings.generation):
+            self._adopt(found)
+        if found.retired:
+            self._remove_retired(found)
+
+    def begin_conversion(self, backend: str) -> Store:
+        """Return the store as it will be with another backend, empty. Call it with the lock held."""
+        wanted = replace(self._settings, backend=backend, generation=self._settings.generation + 1)
+        successor = Store(self.path, self.source, wanted)
+        successor._records.prepare()
+        successor.backend.recover()
+        # What an earlier attempt wrote is known by its records; nothing else in the folder is touched.
+        rests = set(successor._records.ids()) & set(successor.backend.present())
+        if rests:
+            successor.backend.delete(sorted(rests))
+        successor._records.remove()
+        successor._records.prepare()
+        return successor
+
+    def finish_conversion(self, successor: Store) -> None:
+        """Let another backend take over, in one step, and remove what this one kept. Call it with the lock held."""
+        before = self._settings
+        after = replace(successor._settings, retired=(before.backend, before.generation))
+        settings.write(self.path, after)
+        self._adopt(after)
+        self._remove_retired(after)
+
+    def _remove_retired(self, found: Settings) -> None:
+        if found.retired:
+            backend, generation = found.retired
+            backend_factory(backend)(self.path).clear()
+            Records(self._private, generation).remove()
+            self._settings = replace(found, retired=None)
+            settings.write(self.path, self._settings)
 
     def _snapshot(self, snapshot_id: str, pinned: bool) -> Snapshot:
         try:
@@ -200,20 +242,31 @@ class Store:
             known.update(problems=problems, pinned=pinned)
             return Snapshot(**known)
         except FileNotFoundError:
-            pass
-        except (StoreDamaged, KeyError, TypeError) as error:
-            raise StoreDamaged(
-                f"the record of snapshot {snapshot_id} in {self.path} cannot be used: {error}",
-                hint=f"its files in {self.path / snapshot_id} may be whole; copy what you need from there",
-            ) from None
+            kind = "foreign"
+        except (StoreDamaged, OSError, KeyError, TypeError):
+            # One record must not hide all the others; whoever needs this one is told.
+            kind = "damaged"
         created = naming.created_by_name(snapshot_id)
-        return Snapshot(snapshot_id, 0, created, self.backend.name, "foreign", pinned=pinned)
+        return Snapshot(snapshot_id, 0, created, self.backend.name, kind, complete=kind == "foreign", pinned=pinned)
 
     def _read_pins(self) -> frozenset[str]:
         try:
             return frozenset(self._pins.read_text().split())
         except FileNotFoundError:
             return frozenset()
+
+
+def _in_order(found: Sequence[Snapshot]) -> list[Snapshot]:
+    """Sort by sequence; a damaged record does not tell it, so there the id decides, which sorts the same way."""
+    placed = []
+    sequence = 0
+    for snapshot in sorted(found, key=lambda each: each.id):
+        if snapshot.kind == "damaged":
+            snapshot = replace(snapshot, sequence=sequence)
+        elif snapshot.kind != "foreign":
+            sequence = snapshot.sequence
+        placed.append(snapshot)
+    return sorted(placed, key=lambda snapshot: (snapshot.sequence, snapshot.id))
 
 
 def _header(snapshot: Snapshot) -> dict[str, Any]:
@@ -224,71 +277,6 @@ def _header(snapshot: Snapshot) -> dict[str, Any]:
         {"path": os.fsdecode(each.path), "reason": each.reason, "detail": each.detail} for each in snapshot.problems
     ]
     return header
-
-
-def _read_settings(path: Path) -> Optional[Mapping[str, str]]:
-    try:
-        written = (path / PRIVATE / "format").read_text()
-        settings = json.loads((path / PRIVATE / "config.json").read_text())
-        if not isinstance(settings, dict) or "backend" not in settings:
-            raise ValueError(settings)
-    except (FileNotFoundError, NotADirectoryError):
-        return None
-    except ValueError:
-        raise StoreDamaged(f"{path / PRIVATE / 'config.json'} cannot be read") from None
-    if written != _FORMAT:
-        raise StoreRefused(
-            f"the store {path} has the format {written.strip()!r}, which this version does not know",
-            hint="upgrade agsekit",
-        )
-    return {str(key): str(value) for key, value in settings.items()}
-
-
-def _write_settings(path: Path, settings: Mapping[str, str]) -> None:
-    private = path / PRIVATE
-    durable.write_file(private / "config.json", json.dumps(settings, indent=1, sort_keys=True).encode())
-    # Last: a folder with a format file is a store.
-    durable.write_file(private / "format", _FORMAT.encode())
-
-
-def _check_settings(path: Path, settings: Mapping[str, str], source: Path, backend: Optional[str]) -> None:
-    if backend and backend != settings["backend"]:
-        raise StoreRefused(
-            f"the store {path} keeps its snapshots with the backend {settings['backend']}, not {backend}",
-            hint="choose another backup folder, or keep the backend",
-        )
-    recorded = settings.get("source")
-    _refuse_other_source(path, recorded, source)
-    if recorded != str(source):
-        # The project was moved or renamed; its history goes with it.
-        _write_settings(path, {**settings, "source": str(source)})
-
-
-def _refuse_other_source(path: Path, recorded: Optional[str], source: Path) -> None:
-    if recorded and os.path.realpath(recorded) != os.path.realpath(source) and os.path.isdir(recorded):
-        raise StoreRefused(
-            f"the store {path} holds the snapshots of {recorded}, not of {source}",
-            hint="choose another backup folder for this source",
-        )
-
-
-def _refuse_foreign_folder(path: Path) -> None:
-    try:
-        names = os.listdir(path)
-    except FileNotFoundError:
-        return
-    except NotADirectoryError:
-        raise StoreRefused(f"{path} is not a folder", hint="choose another backup folder") from None
-    if any(name != PRIVATE for name in names) and not any(map(naming.is_id, names)):
-        raise StoreRefused(
-            f"{path} holds other things ({_examples(names)}), so it cannot become a store",
-            hint="choose an empty or a new folder",
-        )
-
-
-def _examples(names: Sequence[str]) -> str:
-    shown = ", ".join(sorted(names)[:3])
-    return shown + (", …" if len(names) > 3 else "")
 
 
 def _make_private(path: Path) -> None:
@@ -303,5 +291,5 @@ def _make_private(path: Path) -> None:
                 f"{path} can be read by others and belongs to somebody else",
                 hint="choose another backup folder",
             ) from None
-    Records(path / PRIVATE).prepare()
+    (path / PRIVATE).mkdir(mode=0o700, exist_ok=True)
     (path / PRIVATE).chmod(0o700)

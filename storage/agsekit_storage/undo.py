@@ -15,7 +15,8 @@ from agsekit_storage.errors import SnapshotNotFound
 from agsekit_storage.events import OnEvent, ignore_events
 from agsekit_storage.model import Snapshot
 from agsekit_storage.restore import Restored, RestoreRequest, holds_state, restore
-from agsekit_storage.store import PRIVATE, Store
+from agsekit_storage.settings import PRIVATE
+from agsekit_storage.store import Store
 
 
 @dataclass(frozen=True)

@@ -11,12 +11,13 @@ from array import array
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from itertools import chain
+from types import MappingProxyType
 from typing import Optional
 
-from agsekit_storage.content import READ_FLAGS
-from agsekit_storage.cursor import FolderCursor
+from agsekit_storage.cursor import EXHAUSTED, FolderCursor
 from agsekit_storage.errors import SourceUnavailable
 from agsekit_storage.ignore import IGNORE_FILE, FolderRules, IgnoreRules, Verdict
+from agsekit_storage.ignore_file import RuleSource
 from agsekit_storage.model import (
     CTIME,
     MODE,
@@ -31,7 +32,6 @@ from agsekit_storage.model import (
 )
 
 _KIND = 0o170000
-_LARGEST_IGNORE_FILE = 1024 * 1024
 _CLOCK_STEP_NS = 20_000_000
 """Two writes this close together may get the same stamp: the kernel's clock ticks every 1 to 10 ms."""
 _COARSE_STEP_NS = 2_000_000_000
@@ -44,6 +44,7 @@ def walk(
     *,
     previous: Optional[Tree] = None,
     frozen: Optional[Mapping[bytes, bytes]] = None,
+    overrides: Mapping[bytes, Optional[bytes]] = MappingProxyType({}),
     on_problem: Callable[[Problem], None] = lambda problem: None,
 ) -> Tree:
     """Look at every file and folder below `source` once and return what is there.
@@ -55,6 +56,7 @@ def walk(
             again, which saves half of the time; the result is the same without it.
         frozen: contents of the `.backupignore` files by folder, to be used instead of what the
             source says now.
+        overrides: the same for single folders; None means that there is no such file.
         on_problem: called for every path that cannot be looked at.
 
     Returns:
@@ -65,7 +67,7 @@ def walk(
         SourceUnavailable: the source itself is missing, not a folder, or unreadable.
     """
     with _no_garbage_collection():
-        return _Walk(source, rules, previous, frozen, on_problem).run()
+        return _Walk(source, rules, previous, RuleSource(frozen, overrides), on_problem).run()
 
 
 @contextmanager
@@ -86,7 +88,7 @@ class _Walk:
         source: bytes,
         rules: IgnoreRules,
         previous: Optional[Tree],
-        frozen: Optional[Mapping[bytes, bytes]],
+        rule_source: RuleSource,
         on_problem: Callable[[Problem], None],
     ) -> None:
         self._source = source
@@ -94,7 +96,7 @@ class _Walk:
         self._before = previous.folders if previous else {}
         self._rules_before = previous.rule_files if previous else {}
         self._trusted = previous is not None and previous.rules == rules.fingerprint
-        self._frozen = frozen
+        self._rule_source = rule_source
         self._problem = on_problem
         self._folders: dict[bytes, Folder] = {}
         self._rule_files: dict[bytes, bytes] = {}
@@ -151,7 +153,8 @@ class _Walk:
                 self._unlistable(path, error)
                 stack.append([])
             else:
-                self._folders[split(path)[0]].missing.discard(name)
+                if name in self._folders[split(path)[0]].missing:
+                    self._own(split(path)[0]).missing.discard(name)
 
     def _visit(
         self, cursor: FolderCursor, path: bytes, rules: FolderRules, trusted: bool
@@ -168,7 +171,7 @@ class _Walk:
             previous = None
         listing = None if previous else _listing(cursor.fd)
         has_rules = IGNORE_FILE in (previous.names if previous else listing or ())
-        if has_rules or path in self._rules_before or (self._frozen and path in self._frozen):
+        if has_rules or path in self._rules_before or path in self._rule_source:
             rules, same = self._read_rules(cursor.fd, path, rules)
             trusted = trusted and same
         folder = self._same_names(cursor.fd, previous, identity) if previous and trusted else None
@@ -187,31 +190,15 @@ class _Walk:
         """Take a `.backupignore` of this folder into account, and tell whether it says the same as before."""
         content = None
         if not rules.excluded:
-            content = self._frozen.get(path) if self._frozen is not None else self._read_ignore_file(fd, path)
+            content, reason = self._rule_source.read(fd, path)
+            if reason:
+                self._problem(Problem(join(path, IGNORE_FILE), "rules-unusable", reason))
         if content is not None:
             self._rule_files[path] = content
             rules = rules.with_file(path, content)
             for sentence in rules.problems:
                 self._problem(Problem(join(path, IGNORE_FILE), "rules-unusable", sentence))
         return rules, self._rules_before.get(path) == content
-
-    def _read_ignore_file(self, folder: int, path: bytes) -> Optional[bytes]:
-        try:
-            fd = os.open(IGNORE_FILE, READ_FLAGS, dir_fd=folder)
-        except FileNotFoundError:
-            return None
-        except OSError as error:
-            self._problem(Problem(join(path, IGNORE_FILE), "rules-unusable", error.strerror or ""))
-            return None
-        try:
-            status = os.fstat(fd)
-            if not stat.S_ISREG(status.st_mode) or status.st_size > _LARGEST_IGNORE_FILE:
-                detail = "not a regular file" if not stat.S_ISREG(status.st_mode) else "larger than 1 MiB"
-                self._problem(Problem(join(path, IGNORE_FILE), "rules-unusable", detail))
-                return None
-            return os.read(fd, _LARGEST_IGNORE_FILE)
-        finally:
-            os.close(fd)
 
     def _same_names(self, fd: int, previous: Folder, identity: tuple[int, int]) -> Optional[Folder]:
         """Look at the known names of a folder that has not changed; None when it has to be listed after all."""
@@ -235,6 +222,7 @@ class _Walk:
         """Record the names of a listing that the rules let through."""
         kept: list[tuple[bytes, Sequence[int]]] = []
         ignored: list[bytes] = []
+        unknown: dict[bytes, OSError] = {}
         judge = rules.judge
         look_below = False
         for name, is_folder in listing.items():
@@ -249,7 +237,7 @@ class _Walk:
                 raise
             except OSError as error:
                 if error.errno != errno.ENOENT:
-                    self._report(join(path, name), error)
+                    unknown[name] = error
                 continue
             if verdict is Verdict.ENTER:
                 # Only what a later rule brings back below it counts, so it has to be looked into
@@ -263,17 +251,20 @@ class _Walk:
             identity=(0, 0) if look_below or self._is_racy(identity[1]) else identity,
             ignored=ignored,
         )
-        replaced = self._read_links(fd, folder, None)
-        if replaced:
-            folder = folder.without(frozenset(replaced))
-            folder.identity = (0, 0)
+        unknown.update(self._read_links(fd, folder, None))
+        if unknown:
+            # There, but nobody knows what: to a restore it is like what is left out.
+            folder = folder.without(frozenset(unknown))
+            folder.identity, folder.ignored = (0, 0), [*ignored, *unknown]
+            for name, reason in unknown.items():
+                self._report(join(path, name), reason)
         self._mark_racy(folder)
         before = self._before.get(path)
         return before if before and before.same_as(folder) else folder
 
-    def _read_links(self, fd: int, folder: Folder, previous: Optional[Folder]) -> list[bytes]:
-        """Read the targets of the links and return the names that have become something else meanwhile."""
-        replaced = []
+    def _read_links(self, fd: int, folder: Folder, previous: Optional[Folder]) -> dict[bytes, OSError]:
+        """Read the targets of the links and return those that cannot be read, such as what is no link any more."""
+        unknown = {}
         for position, mode in enumerate(folder.stats[MODE::WIDTH]):
             if mode & _KIND == stat.S_IFLNK:
                 name = folder.names[position]
@@ -281,9 +272,9 @@ class _Walk:
                     continue
                 try:
                     folder.links[name] = os.readlink(name, dir_fd=fd)
-                except OSError:
-                    replaced.append(name)
-        return replaced
+                except OSError as error:
+                    unknown[name] = error
+        return unknown
 
     def _is_racy(self, ctime: int) -> bool:
         return ctime >= self._racy_from or (ctime % 1_000_000_000 == 0 and ctime >= self._racy_from_coarse)
@@ -298,7 +289,7 @@ class _Walk:
                 stats[position * WIDTH + CTIME] = 0
 
     def _unlistable(self, path: bytes, error: OSError) -> None:
-        if error.errno in (errno.EMFILE, errno.ENFILE, errno.ENOMEM):
+        if error.errno in EXHAUSTED:
             raise error
         parent, _, name = path.rpartition(b"/")
         if error.errno in (errno.ENOENT, errno.ENOTDIR, errno.ELOOP):
@@ -306,8 +297,14 @@ class _Walk:
             self._folders[parent] = self._folders[parent].without(frozenset([name]))
             return
         self._folders[path] = Folder([], array("q"))
-        self._folders[parent].missing.add(name)
+        self._own(parent).missing.add(name)
         self._report(path, error)
+
+    def _own(self, path: bytes) -> Folder:
+        """Return a folder that the tree of before does not share."""
+        if self._folders[path] is self._before.get(path):
+            self._folders[path] = self._folders[path].without(frozenset())
+        return self._folders[path]
 
     def _report(self, path: bytes, error: OSError) -> None:
         self._problem(Problem(path, "unreadable", error.strerror or ""))

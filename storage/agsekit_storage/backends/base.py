@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Optional, Protocol
@@ -88,11 +88,23 @@ class Backend(Protocol):
         """Return a reader for a snapshot that is present."""
         ...
 
+    def checker(self, *, data: bool) -> Callable[[str, Tree], Iterator[Problem]]:
+        """Return what checks snapshots, given their id and tree, and yields what is `lost` or `altered`.
+
+        With `data` the contents are read too, each once however many snapshots of one checker share it. What is in a
+        snapshot beyond its tree is `unexpected`. Nothing is changed, and no lock is needed.
+        """
+        ...
+
     def delete(self, snapshot_ids: Sequence[str]) -> None:
         """Make snapshots absent, each in one atomic step, then free their space.
 
         A crash leaves something that `recover` finishes.
         """
+        ...
+
+    def clear(self) -> None:
+        """Remove everything that this backend keeps in the store, for good."""
         ...
 
 

@@ -39,10 +39,11 @@ class LinksWriter:
         # Folders themselves are among them, harmlessly.
         self._copies = by_folder(work, (changes.added, changes.modified, changes.metadata, changes.touched, unsaved))
         self._groups: dict[int, _Stored] = {}
+        self._read: set[bytes] = set()
 
     def run(self) -> list[Problem]:
         """Write everything and return the problems met; see `Backend.write` for what becomes of the tree."""
-        self._source = SourceFiles(self._work, sum(map(len, self._copies.values())))
+        self._source = SourceFiles(self._work, sum(map(self._count_files, self._copies)))
         self._target = FolderCursor(self._partial, on_leave=self._finish_folder, follow_root=False)
         self._base = FolderCursor(self._base_path, follow_root=False) if self._base_path else None
         try:
@@ -50,12 +51,20 @@ class LinksWriter:
             for path, folder in list(self._folders.items()):
                 self._write_folder(path, folder)
             self._target.close()
+            # Also where a link had to be a copy: that may have found something newer than the walk did.
+            self._work.tree.since_base |= self._read
         finally:
             self._source.close()
             for cursor in (self._target, self._base):
                 if cursor:
                     cursor.abandon()
         return self._source.problems
+
+    def _count_files(self, path: bytes) -> int:
+        """Return how many regular files of a folder are to be copied."""
+        folder, copies = self._folders[path], self._copies[path]
+        modes = zip(folder.names, folder.stats[MODE::WIDTH])
+        return sum(stat.S_ISREG(mode) and name in copies for name, mode in modes)
 
     def _find_unchanged_groups(self) -> None:
         """Note where the base holds the unchanged members of hard link groups that have new members."""
@@ -88,13 +97,10 @@ class LinksWriter:
             elif base is not None and name not in copies and _link(name, base, target):
                 continue
             elif kind == stat.S_IFREG:
+                self._read.add(path)
                 if not self._copy(path, folder, position, target):
                     gone.add(name)
             elif kind == stat.S_IFLNK:
-                if not folder.links[name]:
-                    self._source.meet(Problem(join(path, name), "vanished"))
-                    gone.add(name)
-                    continue
                 make_link(name, folder.links[name], folder.row(position), target)
             else:
                 self._source.meet(Problem(join(path, name), "special"))

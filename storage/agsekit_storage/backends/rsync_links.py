@@ -7,18 +7,19 @@ cost, and before version 3.5 it follows a folder that a hostile writer replaces 
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from agsekit_storage import naming
 from agsekit_storage.backends.base import Capabilities, Work
+from agsekit_storage.backends.links_check import LinksCheck
 from agsekit_storage.backends.links_writer import LinksWriter
 from agsekit_storage.changes import Digest
 from agsekit_storage.content import READ_FLAGS, copy_content, digest_of
 from agsekit_storage.cursor import FolderCursor
 from agsekit_storage.durable import remove_tree, sync_file_system, sync_folder
 from agsekit_storage.errors import StoreDamaged
-from agsekit_storage.model import Problem
+from agsekit_storage.model import Problem, Tree
 
 
 class RsyncLinksBackend:
@@ -63,6 +64,11 @@ class RsyncLinksBackend:
         """See `Backend.reader`."""
         return LinksReader(self._store / snapshot_id)
 
+    def checker(self, *, data: bool) -> Callable[[str, Tree], Iterator[Problem]]:
+        """See `Backend.checker`."""
+        check = LinksCheck(data=data)
+        return lambda snapshot_id, tree: check.run(self._store / snapshot_id, tree)
+
     def delete(self, snapshot_ids: Sequence[str]) -> None:
         """See `Backend.delete`: renamed out of sight first."""
         doomed = []
@@ -73,6 +79,10 @@ class RsyncLinksBackend:
         sync_folder(self._store)
         for trash in doomed:
             remove_tree(trash)
+
+    def clear(self) -> None:
+        """See `Backend.clear`."""
+        self.delete(self.present())
 
     def _partial(self, snapshot_id: str) -> Path:
         return self._store / (snapshot_id + naming.PARTIAL)

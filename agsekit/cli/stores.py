@@ -1,0 +1,151 @@
+"""Commands about a store as a whole: is it sound, what does it cost, and how does it keep its snapshots."""
+
+import os
+import time
+from typing import Annotated, Optional
+
+import typer
+
+from agsekit.cli import documents, interactive, render
+from agsekit.cli.backups import JsonOption, SourceOption, StoreOption, choose_target
+from agsekit.cli.keeping import YesOption
+from agsekit.cli.options import context_of
+from agsekit.errors import ExitCode
+from agsekit.i18n import _
+from agsekit_storage.convert import convert
+from agsekit_storage.reference import resolve
+from agsekit_storage.registry import BACKENDS
+from agsekit_storage.rule_trust import accept, untrusted, would_hide
+from agsekit_storage.snapshots import DEFAULT_WAIT
+from agsekit_storage.usage import Usage, measure
+from agsekit_storage.verification import Finding, verify
+
+
+def verify_snapshots(
+    ctx: typer.Context,
+    snapshot: Annotated[
+        Optional[str], typer.Argument(metavar="SNAPSHOT", help=_("Only this one; all when left out."))
+    ] = None,
+    data: Annotated[bool, typer.Option("--data", help=_("Read the content of every file too."))] = False,
+    source_dir: SourceOption = None,
+    dest_dir: StoreOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Check that a store still holds what it should. Exit code 1 when anything is wrong."""
+    store = choose_target(context_of(ctx), source_dir, dest_dir).existing_store()
+    chosen = [resolve(store, snapshot, now=time.time())] if snapshot else store.snapshots()
+    findings = list(verify(store, chosen, data=data))
+    if as_json:
+        render.print_json(documents.findings(findings, checked=len(chosen), data=data))
+    else:
+        for finding in findings:
+            render.result(_describe(finding))
+        render.result(
+            _("Checked {count} snapshots: {faults} faults.").format(count=len(chosen), faults=len(findings))
+        )
+    if findings:
+        raise typer.Exit(ExitCode.FAILURE)
+
+
+def usage(
+    ctx: typer.Context,
+    source_dir: SourceOption = None,
+    dest_dir: StoreOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Show what each snapshot and which paths cost, and which lines in .backupignore would save most."""
+    store = choose_target(context_of(ctx), source_dir, dest_dir).existing_store()
+    found = measure(store)
+    if as_json:
+        render.print_json(documents.usage(found))
+    else:
+        _show_usage(found)
+
+
+def convert_store(
+    ctx: typer.Context,
+    to: Annotated[str, typer.Option("--to", metavar="BACKEND", help=_("One of: ") + ", ".join(BACKENDS))],
+    source_dir: SourceOption = None,
+    dest_dir: StoreOption = None,
+    yes: YesOption = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Move all snapshots to another backend; the old ones go once every new one is verified."""
+    context = context_of(ctx)
+    store = choose_target(context, source_dir, dest_dir).existing_store()
+    question = _("Convert {store} from {old} to {new}?").format(
+        store=render.safe(str(store.path)), old=store.backend.name, new=to
+    )
+    interactive.confirm(context, question, yes=yes, flag="--yes")
+    done = convert(store, to, wait=DEFAULT_WAIT, on_snapshot=_say_progress)
+    if as_json:
+        render.print_json({"backend": to, "snapshots": done.snapshots})
+    else:
+        render.result(_("Converted {count} snapshots to {backend}.").format(count=done.snapshots, backend=to))
+        render.say(
+            _("If a mount of the configuration names a `backend:`, change it to {backend}.").format(backend=to)
+        )
+
+
+def accept_rules(
+    ctx: typer.Context,
+    source_dir: SourceOption = None,
+    dest_dir: StoreOption = None,
+    yes: YesOption = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Let .backupignore files apply that a run has changed. Until then the rules from before the run do."""
+    context = context_of(ctx)
+    target = choose_target(context, source_dir, dest_dir)
+    store = target.existing_store()
+    with store.locked(wait=DEFAULT_WAIT):
+        rules = untrusted(store)
+        if rules and not yes and not as_json:
+            newest = store.tree(store.snapshots()[-1])
+            lost = would_hide(os.fsencode(store.source_folder()), target.exclude, newest, rules)
+            render.say(_("Changed by a run: {names}").format(names=render.names_of([each.path for each in rules])))
+            if lost:
+                render.warn(render.hidden(lost, _("they leave out {count} paths that snapshots have: {names}")))
+            interactive.confirm(context, _("Accept?"), yes=yes, flag="--yes")
+        accept(store.path)
+    if as_json:
+        render.print_json({"accepted": [render.safe_path(each.path) for each in rules]})
+    elif rules:
+        render.result(_("Accepted: {names}").format(names=render.names_of([each.path for each in rules])))
+    else:
+        render.result(_("There is nothing to accept."))
+
+
+def _say_progress(done: int, total: int) -> None:
+    render.say(_("Converted {done} of {total}").format(done=done, total=total))
+
+
+def _describe(finding: Finding) -> str:
+    sentences = {
+        "lost": _("{id}: {path} is lost"),
+        "altered": _("{id}: {path} was altered"),
+        "unexpected": _("{id}: {path} does not belong there"),
+        "record": _("{id}: its record cannot be used"),
+    }
+    problem = finding.problem
+    sentence = sentences[problem.reason].format(id=finding.snapshot.id, path=render.safe_path(problem.path))
+    return f"{sentence} ({render.safe(problem.detail)})" if problem.detail else sentence
+
+
+def _show_usage(found: Usage) -> None:
+    render.table(
+        ((_("Snapshot"), "left"), (_("Time"), "left"), (_("Kind"), "left"), (_("Added"), "right")),
+        (
+            (each.id, render.local_time(each.created), each.kind, render.size(each.stored_bytes))
+            for each in found.snapshots
+        ),
+    )
+    for title, costs in ((_("Dearest paths"), found.paths), (_("Lines for .backupignore"), found.rules)):
+        if costs:
+            render.result("")
+            render.table(
+                ((title, "left"), (_("Size"), "right"), (_("Versions"), "right")),
+                ((render.safe_path(each.name), render.size(each.bytes), str(each.versions)) for each in costs),
+            )
+    render.result("")
+    render.result(_("All file content in the store: {size}.").format(size=render.size(found.total)))

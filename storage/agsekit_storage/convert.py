@@ -1,0 +1,136 @@
+"""Moving all snapshots of a store to another backend, in place; the old ones stay until the new ones are verified.
+
+The new contents and records are written beside the old ones; one atomic change of `.agsekit/config.json` makes them
+the store; only then is the old backend emptied. A crash before that leaves the store as it was, a crash after it
+leaves something that the next writer removes.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from agsekit_storage.backends.base import Backend, Work
+from agsekit_storage.changes import compare
+from agsekit_storage.durable import remove_tree
+from agsekit_storage.errors import StorageError, explained
+from agsekit_storage.events import ignore_events
+from agsekit_storage.ignore import IgnoreRules
+from agsekit_storage.model import NO_DIGEST, Folder, Snapshot, Tree
+from agsekit_storage.restore_apply import Applier
+from agsekit_storage.restore_plan import plan_restore
+from agsekit_storage.settings import PRIVATE
+from agsekit_storage.store import Store
+from agsekit_storage.walk import walk
+
+
+@dataclass(frozen=True)
+class Converted:
+    """How many snapshots were moved."""
+
+    snapshots: int
+
+
+def convert(store: Store, backend: str, *, wait: float, on_snapshot: Callable[[int, int], None]) -> Converted:
+    """Move every snapshot of a store to another backend. `on_snapshot` is told how many of how many are done.
+
+    Raises:
+        StorageError: the backend is the same, a snapshot could not be moved or did not verify; nothing was changed.
+    """
+    if backend == store.backend.name:
+        raise StorageError(f"{store.path} has the backend {backend} already")
+    with explained(store.path), store.locked(wait=wait):
+        snapshots = store.snapshots()
+        foreign = next((each.id for each in snapshots if each.kind == "foreign"), None)
+        if foreign:
+            raise StorageError(
+                f"{store.path} also holds snapshots of another tool ({foreign}), which cannot be converted",
+                hint="move them to a folder of their own first",
+            )
+        successor = store.begin_conversion(backend)
+        stage = store.path / PRIVATE / "converting"
+        remove_tree(stage)
+        stage.mkdir(mode=0o700)
+        mover = _Mover(store, successor, stage)
+        for number, snapshot in enumerate(snapshots, 1):
+            mover.move(snapshot)
+            on_snapshot(number, len(snapshots))
+        remove_tree(stage)
+        store.finish_conversion(successor)
+    return Converted(len(snapshots))
+
+
+class _Mover:
+    """Makes each snapshot in a folder, one after the other, and has the new backend save that folder."""
+
+    def __init__(self, store: Store, successor: Store, stage: Path) -> None:
+        self._store = store
+        self._successor = successor
+        self._new: Backend = successor.backend
+        self._stage = os.fsencode(stage)
+        self._check = self._new.checker(data=True)
+        self._previous: Snapshot | None = None
+        self._previous_tree: Tree | None = None
+        self._record_tree: Tree | None = None
+
+    def move(self, snapshot: Snapshot) -> None:
+        """Move one snapshot.
+
+        Raises:
+            StorageError: the old store does not hold it whole, or the new one does not give it back.
+        """
+        wanted = self._store.tree(snapshot)
+        self._materialise(snapshot, wanted)
+        tree = walk(self._stage, IgnoreRules.compile([], {}), previous=self._previous_tree, frozen={})
+        comparison = compare(self._previous_tree, tree, self._stage, digest=self._new.digest)
+        work = Work(self._stage, tree, comparison, self._previous, self._previous_tree, ignore_events)
+        self._new.write(snapshot.id, work)
+        _take_digests(wanted, tree)
+        if self._record_tree is not None:
+            wanted.build_upon(self._record_tree, ())
+        else:
+            wanted.base = ""
+        moved = replace(snapshot, backend=self._new.name)
+        self._successor.save_record(moved, wanted)
+        self._new.publish(snapshot.id)
+        for problem in self._check(snapshot.id, wanted):
+            raise StorageError(
+                f"snapshot {snapshot.id} is not whole in its new form: {os.fsdecode(problem.path)} {problem.reason}",
+                hint="the store was left as it was; `agsekit snapshots verify --data` tells whether it is sound",
+            )
+        self._previous, self._previous_tree, self._record_tree = moved, tree, wanted
+
+    def _materialise(self, snapshot: Snapshot, wanted: Tree) -> None:
+        current = walk(self._stage, IgnoreRules.compile([], {}), previous=self._previous_tree, frozen={})
+        comparison = compare(wanted, current, self._stage, digest=self._store.backend.digest)
+        plan = plan_restore(wanted, current, comparison)
+        reader = self._store.backend.reader(snapshot.id)
+        try:
+            problems = Applier(wanted, plan, reader, self._stage, ignore_events).run()
+        finally:
+            reader.close()
+        if problems:
+            raise StorageError(
+                f"snapshot {snapshot.id} cannot be read whole: {os.fsdecode(problems[0].path)} {problems[0].reason}",
+                hint="`agsekit snapshots verify --data` names everything that is damaged",
+            )
+
+
+def _take_digests(record: Tree, written: Tree) -> None:
+    """Give the files of a record the digests that the new backend knows them by."""
+    for path, folder in record.folders.items():
+        source = written.folders.get(path)
+        for position, name in enumerate(folder.names):
+            if folder.digest(position) != NO_DIGEST:
+                folder.set_digest(position, _digest_in(source, name))
+
+
+def _digest_in(folder: Folder | None, name: bytes) -> bytes:
+    if folder is None:
+        return NO_DIGEST
+    try:
+        return folder.digest(folder.position(name))
+    except KeyError:
+        return NO_DIGEST

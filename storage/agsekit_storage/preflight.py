@@ -1,0 +1,101 @@
+"""Before anything is written: is there room, and does this look like a loss?"""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from agsekit_storage.changes import Comparison
+from agsekit_storage.cursor import FolderCursor
+from agsekit_storage.errors import StorageError
+from agsekit_storage.model import INODE, MODE, NLINK, SIZE, Changes, Problem, Row, Tree, split
+
+HUGE = 512 * 1024**2
+"""Bytes; larger files are named at the first snapshot, since they are rarely worth a place in every one."""
+_LARGE = 64 * 1024**2
+_FEWEST = 20
+"""In a smaller project the loss of half of the files is everyday work."""
+
+
+def to_save(tree: Tree, comparison: Comparison) -> Iterator[tuple[bytes, Row]]:
+    """Yield path and columns of every regular file that a backend has to save, each hard link group once."""
+    changes, unsaved = comparison
+    groups: set[int] = set()
+    for path in (*changes.added, *changes.modified, *changes.metadata, *changes.touched, *unsaved):
+        if path == b".":
+            continue
+        row = tree.row(path)
+        if not stat.S_ISREG(row[MODE]):
+            continue
+        if row[NLINK] > 1:
+            if row[INODE] in groups:
+                continue
+            groups.add(row[INODE])
+        yield path, row
+
+
+def check_room(store: Path, source: bytes, files: Sequence[tuple[bytes, Row]], *, leave: int) -> None:
+    """Refuse to begin what cannot fit: `leave` bytes have to stay free. Holes of large files are not counted.
+
+    Raises:
+        StorageError: the disk has not enough free.
+    """
+    status = os.statvfs(store)
+    free = status.f_bavail * status.f_frsize
+    needed = sum(row[SIZE] for _, row in files)
+    if needed + leave > free:
+        needed = sum(_on_disk(source, path, row) for path, row in files)
+    if needed + leave > free:
+        raise StorageError(
+            f"the disk of {store} has {_megabytes(free)} free, and this snapshot needs {_megabytes(needed)}"
+            + (f" beside the {_megabytes(leave)} to be left free" if leave else ""),
+            hint="free some space there, exclude what can be made again, or keep fewer snapshots",
+        )
+
+
+def huge_files(tree: Tree) -> Iterator[Problem]:
+    """Yield the files that are large enough to be named, each with the rule that would leave it out."""
+    for entry in tree.entries():
+        if stat.S_ISREG(entry.row[MODE]) and entry.row[SIZE] >= HUGE:
+            yield Problem(entry.path, "huge", _megabytes(entry.row[SIZE]))
+
+
+def is_mass_loss(before: Tree, now: Tree, changes: Changes) -> bool:
+    """Tell whether most of what the snapshot before had is gone or empty, or another file system is there instead."""
+    had = before.count_files()
+    if not had or not now.count_files():
+        return had > 0
+    if before.device != now.device and before.root[INODE] != now.root[INODE] and changes.removed:
+        # The number of a device alone proves nothing: some change with every start of the machine.
+        return True
+    lost = sum(_is_file(before, path) for path in changes.removed)
+    lost += sum(_was_emptied(before, now, path) for path in changes.modified)
+    return had >= _FEWEST and lost * 2 > had
+
+
+def _is_file(tree: Tree, path: bytes) -> bool:
+    return not stat.S_ISDIR(tree.row(path)[MODE])
+
+
+def _was_emptied(before: Tree, now: Tree, path: bytes) -> bool:
+    old, new = before.row(path), now.row(path)
+    return stat.S_ISREG(old[MODE]) and stat.S_ISREG(new[MODE]) and old[SIZE] > 0 and new[SIZE] == 0
+
+
+def _on_disk(source: bytes, path: bytes, row: Row) -> int:
+    """Return what a file really takes, which for a large one with holes is far less than its length."""
+    if row[SIZE] < _LARGE:
+        return row[SIZE]
+    folder, name = split(path)
+    try:
+        with FolderCursor(source) as cursor:
+            status = os.stat(name, dir_fd=cursor.seek(folder), follow_symlinks=False)
+    except OSError:
+        return row[SIZE]
+    return min(row[SIZE], status.st_blocks * 512)
+
+
+def _megabytes(count: int) -> str:
+    return f"{count / 1024**2:,.0f} MB"

@@ -1,0 +1,131 @@
+"""What a store says about itself: `.agsekit/format` and `.agsekit/config.json`."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Optional
+
+from agsekit_storage import durable, naming
+from agsekit_storage.errors import StoreDamaged, StoreRefused
+
+PRIVATE = ".agsekit"
+_FORMAT = "agsekit store 1\n"
+
+
+@dataclass(frozen=True)
+class Settings:
+    """The backend of a store, the source it belongs to, and which generation of records is in force.
+
+    `retired` is the backend and the generation that a conversion has replaced and not yet removed.
+    """
+
+    backend: str
+    source: Optional[str] = None
+    generation: int = 1
+    retired: Optional[tuple[str, int]] = None
+
+
+def read(path: Path) -> Optional[Settings]:
+    """Return the settings of a store, None where there is no store.
+
+    Raises:
+        StoreDamaged: they cannot be read.
+        StoreRefused: the store has a format of the future.
+    """
+    try:
+        written = (path / PRIVATE / "format").read_text()
+        document = json.loads((path / PRIVATE / "config.json").read_text())
+        settings = _from_document(document)
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    except (ValueError, KeyError, TypeError):
+        raise StoreDamaged(f"{path / PRIVATE / 'config.json'} cannot be read") from None
+    if written != _FORMAT:
+        raise StoreRefused(
+            f"the store {path} has the format {written.strip()!r}, which this version does not know",
+            hint="upgrade agsekit",
+        )
+    return settings
+
+
+def write(path: Path, settings: Settings) -> None:
+    """Write the settings of a store, each file in one atomic step."""
+    document: dict[str, Any] = {"backend": settings.backend, "source": settings.source}
+    if settings.generation != 1:
+        document["generation"] = settings.generation
+    if settings.retired:
+        document["retired"] = list(settings.retired)
+    private = path / PRIVATE
+    durable.write_file(private / "config.json", json.dumps(document, indent=1, sort_keys=True).encode())
+    if not (private / "format").exists():
+        # Last: a folder with a format file is a store.
+        durable.write_file(private / "format", _FORMAT.encode())
+
+
+def check(path: Path, settings: Settings, source: Path, backend: Optional[str]) -> Settings:
+    """Hold the settings of a store against what is wanted of it and return them, with a moved source followed.
+
+    Raises:
+        StoreRefused: it has another backend, or belongs to another source.
+    """
+    if backend and backend != settings.backend:
+        raise StoreRefused(
+            f"the store {path} keeps its snapshots with the backend {settings.backend}, not {backend}",
+            hint=f"keep the backend, or convert it: agsekit snapshots convert --to {backend}",
+        )
+    refuse_other_source(path, settings.source, source)
+    return replace(settings, source=str(source))
+
+
+def refuse_other_source(path: Path, recorded: Optional[str], source: Path) -> None:
+    """Refuse a store whose own source exists and is another one. A project that was moved keeps its history.
+
+    Raises:
+        StoreRefused: it belongs to another folder.
+    """
+    if recorded and os.path.realpath(recorded) != os.path.realpath(source) and os.path.isdir(recorded):
+        raise StoreRefused(
+            f"the store {path} holds the snapshots of {recorded}, not of {source}",
+            hint="choose another backup folder for this source",
+        )
+
+
+def refuse_foreign_folder(path: Path) -> None:
+    """Refuse to make a store of a folder that holds something else; snapshots of other tools are welcome.
+
+    Raises:
+        StoreRefused: it does, or is no folder.
+    """
+    try:
+        names = os.listdir(path)
+    except FileNotFoundError:
+        return
+    except NotADirectoryError:
+        raise StoreRefused(f"{path} is not a folder", hint="choose another backup folder") from None
+    if any(name != PRIVATE for name in names) and not any(map(naming.is_id, names)):
+        raise StoreRefused(
+            f"{path} holds other things ({_examples(names)}), so it cannot become a store",
+            hint="choose an empty or a new folder",
+        )
+
+
+def _from_document(document: Any) -> Settings:
+    if not isinstance(document, dict):
+        raise ValueError(document)
+    retired = document.get("retired")
+    source = document.get("source")
+    return Settings(
+        str(document["backend"]),
+        None if source is None else str(source),
+        int(document.get("generation", 1)),
+        (str(retired[0]), int(retired[1])) if retired else None,
+    )
+
+
+def _examples(names: Sequence[str]) -> str:
+    shown = ", ".join(sorted(names)[:3])
+    return shown + (", …" if len(names) > 3 else "")

@@ -1,0 +1,99 @@
+"""What a store costs: by snapshot, by path, and which ignore rules would save most."""
+
+from __future__ import annotations
+
+import stat
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from agsekit_storage.history import History
+from agsekit_storage.model import MODE, SIZE, Snapshot
+from agsekit_storage.restore_plan import find
+from agsekit_storage.store import Store
+
+_SUGGESTIONS = 8
+_WORTH_IT = 0.02
+"""A rule that saves less than this share of the store is not worth a line."""
+
+
+@dataclass(frozen=True)
+class Cost:
+    """Bytes of file content in a store that come from one path or fit one rule, and in how many versions."""
+
+    name: bytes
+    bytes: int
+    versions: int
+
+
+@dataclass(frozen=True)
+class Usage:
+    """What a store costs. `total` is bytes of file content; `paths` and `rules` are the dearest, dearest first."""
+
+    total: int
+    snapshots: Sequence[Snapshot]
+    paths: Sequence[Cost]
+    rules: Sequence[Cost]
+
+
+def measure(store: Store, *, most: int = 10) -> Usage:
+    """Add up what every version of every file in a store costs."""
+    history = History(store)
+    files: Counter[bytes] = Counter()
+    versions: Counter[bytes] = Counter()
+    rules: Counter[bytes] = Counter()
+    rule_versions: Counter[bytes] = Counter()
+    for path, size in _stored_versions(history):
+        files[path] += size
+        versions[path] += 1
+        for rule in set(_rules_for(path)):
+            rules[rule] += size
+            rule_versions[rule] += 1
+    total = sum(files.values())
+    paths = [Cost(path, size, versions[path]) for path, size in files.most_common(most)]
+    worthwhile = [
+        Cost(rule, size, rule_versions[rule]) for rule, size in rules.most_common() if size > total * _WORTH_IT
+    ]
+    return Usage(total, history.snapshots, paths, _without_overlap(worthwhile)[:_SUGGESTIONS])
+
+
+def _stored_versions(history: History) -> Iterator[tuple[bytes, int]]:
+    """Yield path and size of every file content that some snapshot added to the store."""
+    earlier = None
+    for snapshot in history.snapshots:
+        changes = history.changes_between(earlier, snapshot)
+        tree = history.tree(snapshot)
+        for path in (*changes.added, *changes.modified):
+            row = find(tree, path).row
+            if stat.S_ISREG(row[MODE]):
+                yield path, row[SIZE]
+        earlier = snapshot
+
+
+def _rules_for(path: bytes) -> Iterator[bytes]:
+    """Yield the lines of a `.backupignore` that would leave out a path: by folder name, and by ending."""
+    parts = path.split(b"/")
+    for folder in parts[:-1]:
+        if folder != b".git":
+            yield _escaped(folder) + b"/"
+    stem, dot, ending = parts[-1].rpartition(b".")
+    if stem and dot and ending.isalnum():
+        yield b"*." + ending
+
+
+def _without_overlap(costs: Sequence[Cost]) -> list[Cost]:
+    """Leave out rules that cost the same as one before them: they name the same files by an outer or inner folder."""
+    seen: set[tuple[int, int]] = set()
+    kept = []
+    for cost in costs:
+        if (cost.bytes, cost.versions) not in seen:
+            seen.add((cost.bytes, cost.versions))
+            kept.append(cost)
+    return kept
+
+
+def _escaped(name: bytes) -> bytes:
+    """Make a name match only itself as a pattern."""
+    for special in (b"\\", b"*", b"?", b"["):
+        name = name.replace(special, b"\\" + special)
+    return b"\\" + name if name[:1] in (b"#", b"!") else name
