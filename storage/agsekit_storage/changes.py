@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import NamedTuple, Optional, Protocol
 
 from agsekit_storage import xattr
-from agsekit_storage.content import NotARegularFile, digest_of, open_regular
+from agsekit_storage.content import digest_of, open_regular
 from agsekit_storage.cursor import EXHAUSTED, FolderCursor
 from agsekit_storage.model import (
     CTIME,

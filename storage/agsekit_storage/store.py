@@ -61,6 +61,8 @@ class Store:
                 wanted = settings.check(path, present, source, backend)
             store = cls(path, source, wanted)
             _make_private(path)
+            if present is None:
+                store.backend.check_folder()
             store._records.prepare()
             if wanted != present:
                 settings.write(path, wanted)

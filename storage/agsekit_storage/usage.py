@@ -12,9 +12,17 @@ from agsekit_storage.model import MODE, SIZE, Snapshot
 from agsekit_storage.restore_plan import find
 from agsekit_storage.store import Store
 
-_SUGGESTIONS = 8
 _WORTH_IT = 0.02
 """A rule that saves less than this share of the store is not worth a line."""
+_MADE_AGAIN = frozenset(
+    b"node_modules venv .venv env __pycache__ .cache .mypy_cache .pytest_cache .ruff_cache .tox .nox .gradle .next"
+    b" .nuxt .parcel-cache .turbo .terraform target build dist out bin obj coverage htmlcov vendor Pods DerivedData"
+    b" tmp temp logs _build deps .eggs .ipynb_checkpoints".split()
+)
+"""Folders that tools fill and can fill again: a suggestion to leave out anything else could cost somebody's work."""
+_MADE_AGAIN_ENDINGS = frozenset(
+    b"log tmp o a so pyc pyo class jar whl zip gz xz bz2 zst tar iso img swp bak cache map lock out exe dll".split()
+)
 
 
 @dataclass(frozen=True)
@@ -54,7 +62,7 @@ def measure(store: Store, *, most: int = 10) -> Usage:
     worthwhile = [
         Cost(rule, size, rule_versions[rule]) for rule, size in rules.most_common() if size > total * _WORTH_IT
     ]
-    return Usage(total, history.snapshots, paths, _without_overlap(worthwhile)[:_SUGGESTIONS])
+    return Usage(total, history.snapshots, paths, _without_overlap(worthwhile))
 
 
 def _stored_versions(history: History) -> Iterator[tuple[bytes, int]]:
@@ -71,13 +79,15 @@ def _stored_versions(history: History) -> Iterator[tuple[bytes, int]]:
 
 
 def _rules_for(path: bytes) -> Iterator[bytes]:
-    """Yield the lines of a `.backupignore` that would leave out a path: by folder name, and by ending."""
-    parts = path.split(b"/")
-    for folder in parts[:-1]:
-        if folder != b".git":
-            yield _escaped(folder) + b"/"
-    stem, dot, ending = parts[-1].rpartition(b".")
-    if stem and dot and ending.isalnum():
+    """Yield the lines of a `.backupignore` that would leave out a path which can probably be made again."""
+    *folders, name = path.split(b"/")
+    if b".git" in folders:
+        return
+    for folder in folders:
+        if folder in _MADE_AGAIN:
+            yield folder + b"/"
+    stem, dot, ending = name.rpartition(b".")
+    if stem and dot and ending in _MADE_AGAIN_ENDINGS:
         yield b"*." + ending
 
 
@@ -90,10 +100,3 @@ def _without_overlap(costs: Sequence[Cost]) -> list[Cost]:
             seen.add((cost.bytes, cost.versions))
             kept.append(cost)
     return kept
-
-
-def _escaped(name: bytes) -> bytes:
-    """Make a name match only itself as a pattern."""
-    for special in (b"\\", b"*", b"?", b"["):
-        name = name.replace(special, b"\\" + special)
-    return b"\\" + name if name[:1] in (b"#", b"!") else name

@@ -60,6 +60,14 @@ class Backend(Protocol):
     capabilities: Capabilities
     digest: Digest
 
+    def check_folder(self) -> None:
+        """See whether the folder of a new store will do.
+
+        Raises:
+            StoreRefused: its file system lacks something.
+        """
+        ...
+
     def present(self) -> Sequence[str]:
         """Return the ids of all snapshots whose contents are whole, in any order."""
         ...

@@ -12,6 +12,7 @@ import struct
 import zlib
 from bisect import bisect_left
 from collections.abc import Iterator
+from hashlib import sha1
 from pathlib import Path
 from typing import NamedTuple, Optional
 
@@ -88,9 +89,12 @@ class Pack:
             shift += 7
         return Entry(kind, size, start, position + 1)
 
-    def raw(self, start: int, end: int) -> bytes:
-        """Return the bytes of the pack between two offsets."""
-        return self._pack[start:end]
+    def entries(self) -> Iterator[tuple[bytes, int, bytes]]:
+        """Yield the id of every object, its kind, and its entry as it stands in the pack, in the pack's order."""
+        starts = sorted((self.offset(position), self[position]) for position in range(self._count))
+        ends = [start for start, _ in starts[1:]] + [len(self._pack) - ID_SIZE]
+        for (start, identifier), end in zip(starts, ends):
+            yield identifier, self.entry(start).kind, self._pack[start:end]
 
     def pieces(self, entry: Entry) -> Iterator[bytes]:
         """Yield the content of an object that is stored whole."""
@@ -157,6 +161,21 @@ class ObjectReader:
             return found[1].size, _checked(identifier, found[0].pieces(found[1]))
         data = self.read(identifier, BLOB)
         return len(data), iter((data,))
+
+    def check_blob(self, identifier: bytes, *, data: bool) -> None:
+        """Make sure that a blob is there and, with `data`, that it is what its id says.
+
+        Raises:
+            StoreDamaged: it is not.
+        """
+        if not data and self._find(identifier):
+            return
+        size, pieces = self.open_blob(identifier)
+        digest = sha1(b"%s %d\0" % (KINDS[BLOB], size), usedforsecurity=False)
+        for piece in pieces:
+            digest.update(piece)
+        if digest.digest() != identifier:
+            raise _damaged(identifier, "it is not what it was")
 
     def close(self) -> None:
         """Close what is open."""

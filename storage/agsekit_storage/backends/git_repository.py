@@ -9,7 +9,7 @@ from pathlib import Path
 
 from agsekit_storage import lock, naming
 from agsekit_storage.backends.git_pack import ID_SIZE, PackWriter
-from agsekit_storage.durable import TEMPORARY, sync_folder, write_file
+from agsekit_storage.durable import TEMPORARY, remove_tree, sync_folder, write_file
 from agsekit_storage.errors import StoreLocked
 
 FOLDER = "shadow.git"
@@ -45,6 +45,7 @@ class Repository:
 
     def __init__(self, store: Path) -> None:
         self.path = store / FOLDER
+        self._trash = store / (naming.TRASH + FOLDER)
         self.packs = self.path / "objects" / "pack"
         self.spool = self.packs / _SPOOL
 
@@ -84,6 +85,7 @@ class Repository:
 
     def recover(self, present: Collection[str]) -> None:
         """Remove what a crash left: packs of snapshots that are not present, and what git itself leaves."""
+        remove_tree(self._trash)
         try:
             names = os.listdir(self.packs)
         except FileNotFoundError:
@@ -98,6 +100,15 @@ class Repository:
             if name.startswith("tmp_agsekit"):
                 (self.packs / name).unlink(missing_ok=True)
         self._remove_rests_of_git(names)
+
+    def remove(self) -> None:
+        """Remove the repository, out of sight first."""
+        try:
+            self.path.rename(self._trash)
+        except FileNotFoundError:
+            return
+        sync_folder(self.path.parent)
+        remove_tree(self._trash)
 
     def _withdraw(self, label: str) -> None:
         """Make a pack unseen again whose snapshot did not come to be."""

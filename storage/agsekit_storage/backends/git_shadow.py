@@ -2,34 +2,33 @@
 
 No program is started and no configuration is read, neither of the project nor of the user: a file is stored as it
 is, whatever its name and whatever `.gitattributes` says. One snapshot is one pack and one ref.
+
+What only reading and deleting need is imported when it is needed: a snapshot is taken every few seconds.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from hashlib import sha1
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Optional
 
 from agsekit_storage import naming
 from agsekit_storage.backends.base import Capabilities, Work
-from agsekit_storage.backends.git_names import escape
-from agsekit_storage.backends.git_objects import ObjectReader, read_tree, tree_of
-from agsekit_storage.backends.git_pack import BLOB, COMMIT, KINDS, PackWriter
+from agsekit_storage.backends.git_content import blob_id
+from agsekit_storage.backends.git_pack import COMMIT, PackWriter
 from agsekit_storage.backends.git_refs import Refs
 from agsekit_storage.backends.git_repository import Repository
-from agsekit_storage.backends.git_writer import GitWriter, pieces
-from agsekit_storage.blocks import write_content
+from agsekit_storage.backends.git_writer import GitWriter
 from agsekit_storage.changes import Digest
 from agsekit_storage.errors import StoreDamaged
-from agsekit_storage.model import Problem, split
+from agsekit_storage.model import Problem, Tree
 
 if TYPE_CHECKING:
-    from hashlib import _Hash
+    from agsekit_storage.backends.git_objects import ObjectReader
+    from agsekit_storage.backends.git_reader import GitReader
 
 _AUTHOR = b"agsekit <agsekit@localhost>"
 _RELINKED = "relinked"
-_REMEMBERED_FOLDERS = 256
 
 
 class GitShadowBackend:
@@ -43,6 +42,9 @@ class GitShadowBackend:
         self._refs = Refs(self._repository.path)
         self._written: dict[str, str] = {}
         self.digest: Digest = blob_id
+
+    def check_folder(self) -> None:
+        """See `Backend.check_folder`: any file system will do."""
 
     def present(self) -> Sequence[str]:
         """See `Backend.present`: one ref is one snapshot."""
@@ -76,11 +78,20 @@ class GitShadowBackend:
 
     def reader(self, snapshot_id: str) -> GitReader:
         """See `Backend.reader`."""
+        from agsekit_storage.backends.git_reader import GitReader
+
         try:
             commit = self._refs.read()[snapshot_id]
         except KeyError:
             raise StoreDamaged(f"the snapshot {snapshot_id} is not in the shadow repository") from None
         return GitReader(self._repository.path, commit)
+
+    def checker(self, *, data: bool) -> Callable[[str, Tree], Iterator[Problem]]:
+        """See `Backend.checker`."""
+        from agsekit_storage.backends.git_check import GitCheck
+
+        check = GitCheck(self._repository.path, data=data)
+        return lambda snapshot_id, tree: check.run(self._refs.read().get(snapshot_id), tree)
 
     def delete(self, snapshot_ids: Sequence[str]) -> None:
         """See `Backend.delete`: one replacement of all refs.
@@ -88,6 +99,8 @@ class GitShadowBackend:
         The commits after a deleted one are written again without it; nothing but the history that `git log` shows
         depends on their parents. `maintain` frees the space.
         """
+        from agsekit_storage.backends.git_objects import ObjectReader
+
         kept = {name: commit for name, commit in self._refs.read().items() if name not in snapshot_ids}
         pack = self._repository.start_pack(_RELINKED)
         objects = ObjectReader(self._repository.path)
@@ -104,73 +117,9 @@ class GitShadowBackend:
             pack.close()
         self._repository.forget_pack(_RELINKED)
 
-
-class GitReader:
-    """Reads the files of one commit."""
-
-    def __init__(self, repository: Path, commit: str) -> None:
-        self._objects = ObjectReader(repository)
-        self._commit = commit
-        self._folders: dict[bytes, dict[bytes, tuple[bytes, bytes]]] = {}
-
-    def copy_file(self, path: bytes, destination: int) -> bytes:
-        """See `Reader.copy_file`."""
-        folder, name = split(path)
-        mode, identifier = self._folder(folder).get(escape(name), (b"", b""))
-        if not mode.startswith(b"100"):
-            raise StoreDamaged(f"the snapshot has lost {path.decode(errors='backslashreplace')}")
-        size, content = self._objects.open_blob(identifier)
-        digest = _blob_hash(size)
-        write_content(destination, _hashed(digest, content))
-        return digest.digest()
-
-    def close(self) -> None:
-        """See `Reader.close`."""
-        self._objects.close()
-
-    def _folder(self, path: bytes) -> dict[bytes, tuple[bytes, bytes]]:
-        """Return what is in a folder; the last ones are remembered, because files are asked for in tree order."""
-        if path in self._folders:
-            return self._folders[path]
-        if len(self._folders) > _REMEMBERED_FOLDERS:
-            self._folders.clear()
-        if b"" not in self._folders:
-            self._folders[b""] = read_tree(self._objects, tree_of(self._objects, self._commit))
-        entries = self._folders[b""]
-        for end in [*_slashes(path), len(path)] if path else []:
-            here = path[:end]
-            if here not in self._folders:
-                mode, identifier = entries.get(escape(split(here)[1]), (b"", b""))
-                if mode != b"40000":
-                    raise StoreDamaged(f"the snapshot has lost the folder {here.decode(errors='backslashreplace')}")
-                self._folders[here] = read_tree(self._objects, identifier)
-            entries = self._folders[here]
-        return entries
-
-
-def blob_id(fd: int, size: int) -> bytes:
-    """Return the digest that this backend gives to the content of an open file: git's id of it as a blob."""
-    digest = _blob_hash(size)
-    for piece in pieces(fd, size):
-        digest.update(piece)
-    return digest.digest()
-
-
-def _blob_hash(size: int) -> _Hash:
-    return sha1(b"%s %d\0" % (KINDS[BLOB], size), usedforsecurity=False)
-
-
-def _hashed(digest: _Hash, content: Iterator[bytes]) -> Iterator[bytes]:
-    for piece in content:
-        digest.update(piece)
-        yield piece
-
-
-def _slashes(path: bytes) -> Iterator[int]:
-    position = path.find(b"/")
-    while position >= 0:
-        yield position
-        position = path.find(b"/", position + 1)
+    def clear(self) -> None:
+        """See `Backend.clear`."""
+        self._repository.remove()
 
 
 def _commit(tree: bytes, parent: Optional[str], seconds: int, message: str) -> bytes:

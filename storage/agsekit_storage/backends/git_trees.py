@@ -14,7 +14,7 @@ from agsekit_storage.backends.git_names import escape
 from agsekit_storage.backends.git_pack import BLOB, TREE, PackWriter, object_id
 from agsekit_storage.model import MODE, NO_DIGEST, WIDTH, Folder, Tree, join, split
 
-_FOLDER, _LINK, _FILE, _PROGRAM = b"40000", b"120000", b"100644", b"100755"
+FOLDER, _LINK, _FILE, _PROGRAM = b"40000", b"120000", b"100644", b"100755"
 
 
 class TreeBuilder:
@@ -91,23 +91,20 @@ class TreeBuilder:
         for position, (name, mode) in enumerate(zip(folder.names, folder.stats[MODE::WIDTH])):
             if name in folder.missing:
                 continue
-            kind = stat.S_IFMT(mode)
-            if kind == stat.S_IFREG:
+            kind = git_mode(mode)
+            if kind is None:
+                continue
+            if kind == FOLDER:
+                identifier = self._subfolder(path, folder, position)
+            elif kind == _LINK:
+                identifier = self._link(path, name, folder.links[name])
+            else:
                 identifier = folder.digest(position)
-                git_mode = _PROGRAM if mode & stat.S_IXUSR else _FILE
                 if identifier == NO_DIGEST:
                     continue
-            elif kind == stat.S_IFDIR:
-                identifier = self._subfolder(path, folder, position)
-                git_mode = _FOLDER
-            elif kind == stat.S_IFLNK:
-                identifier = self._link(path, name, folder.links[name])
-                git_mode = _LINK
-            else:
-                continue
             escaped = escape(name)
-            key = escaped + b"/" if kind == stat.S_IFDIR else escaped
-            entries.append((key, b"%s %s\0%s" % (git_mode, escaped, identifier)))
+            key = escaped + b"/" if kind == FOLDER else escaped
+            entries.append((key, b"%s %s\0%s" % (kind, escaped, identifier)))
         entries.sort()
         content = b"".join([entry for _, entry in entries])
         identifier = object_id(TREE, content)
@@ -130,3 +127,13 @@ class TreeBuilder:
         if before is not None and before.links.get(name) == target:
             return object_id(BLOB, target)
         return self._pack.add(BLOB, target)
+
+
+def git_mode(mode: int) -> Optional[bytes]:
+    """Return what git makes of a mode, None for what it has no word for."""
+    kind = stat.S_IFMT(mode)
+    if kind == stat.S_IFREG:
+        return _PROGRAM if mode & stat.S_IXUSR else _FILE
+    if kind == stat.S_IFDIR:
+        return FOLDER
+    return _LINK if kind == stat.S_IFLNK else None

@@ -4,20 +4,17 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Iterator
 from pathlib import Path
 
 from agsekit_storage.backends.base import Work
+from agsekit_storage.backends.git_content import WHOLE, form_of, needs_no_form, pieces
 from agsekit_storage.backends.git_pack import BLOB, CutShort, PackWriter
 from agsekit_storage.backends.git_trees import TreeBuilder
 from agsekit_storage.backends.saving import SourceFiles, Vanished, by_folder, remember
-from agsekit_storage.blocks import read_exactly, write_all
-from agsekit_storage.content import CREATE_FLAGS, Saved, open_regular, settle
+from agsekit_storage.blocks import read_exactly
+from agsekit_storage.content import CREATE_FLAGS, Saved, copy_content, open_regular, settle
 from agsekit_storage.model import DIGEST_SIZE, INODE, MODE, NLINK, NO_DIGEST, WIDTH, Problem, join, split
 
-_WHOLE = 4 * 1024 * 1024
-"""Up to this size a file is read into memory at once."""
-_PIECE = 1024 * 1024
 _MANY = 200
 """From this many files on it pays to look whether the snapshot before holds their contents: a folder was moved."""
 
@@ -115,10 +112,13 @@ class GitWriter:
             os.close(fd)
 
     def _add(self, fd: int, size: int) -> bytes:
-        if size <= _WHOLE:
-            return self._pack.add(BLOB, read_exactly(fd, 0, size))
+        if size <= WHOLE:
+            content = read_exactly(fd, 0, size)
+            if needs_no_form(content):
+                return self._pack.add(BLOB, content)
+        form = form_of(fd, size)
         try:
-            return self._pack.add_stream(BLOB, size, pieces(fd, size))
+            return self._pack.add_stream(BLOB, form.size, pieces(fd, form))
         except CutShort:
             return self._add_copy(fd, size)
 
@@ -127,11 +127,9 @@ class GitWriter:
         copy = os.open(self._spool, CREATE_FLAGS & ~os.O_WRONLY | os.O_RDWR, 0o600)
         try:
             os.unlink(self._spool)
-            length = 0
-            for piece in pieces(fd, size):
-                write_all(copy, piece, length)
-                length += len(piece)
-            return self._pack.add_stream(BLOB, length, pieces(copy, length))
+            copy_content(fd, copy, size)
+            form = form_of(copy, os.fstat(copy).st_size)
+            return self._pack.add_stream(BLOB, form.size, pieces(copy, form))
         finally:
             os.close(copy)
 
@@ -144,14 +142,3 @@ class GitWriter:
                 self._specials[problem.path] = None
         for path in self._specials:
             self._source.meet(Problem(path, "special"))
-
-
-def pieces(fd: int, size: int) -> Iterator[bytes]:
-    """Yield the first `size` bytes of an open source file, fewer where it ends."""
-    position = 0
-    while position < size:
-        piece = read_exactly(fd, position, min(_PIECE, size - position))
-        if not piece:
-            return
-        yield piece
-        position += len(piece)

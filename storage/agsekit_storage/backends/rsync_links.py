@@ -18,7 +18,7 @@ from agsekit_storage.changes import Digest
 from agsekit_storage.content import READ_FLAGS, copy_content, digest_of
 from agsekit_storage.cursor import FolderCursor
 from agsekit_storage.durable import remove_tree, sync_file_system, sync_folder
-from agsekit_storage.errors import StoreDamaged
+from agsekit_storage.errors import StoreDamaged, StoreRefused
 from agsekit_storage.model import Problem, Tree
 
 
@@ -31,6 +31,22 @@ class RsyncLinksBackend:
     def __init__(self, store: Path) -> None:
         self._store = store
         self.digest: Digest = digest_of
+
+    def check_folder(self) -> None:
+        """See `Backend.check_folder`: two names of one file are tried."""
+        probe, twin = self._store / f".probe-{os.getpid()}", self._store / f".probe-{os.getpid()}-twin"
+        try:
+            probe.touch()
+            os.link(probe, twin)
+        except OSError as error:
+            raise StoreRefused(
+                f"the file system of {self._store} has no hard links ({error.strerror}), "
+                "so every snapshot would be a full copy",
+                hint="choose a folder on another disk, or the backend git",
+            ) from None
+        finally:
+            twin.unlink(missing_ok=True)
+            probe.unlink(missing_ok=True)
 
     def present(self) -> Sequence[str]:
         """See `Backend.present`: one folder is one snapshot."""

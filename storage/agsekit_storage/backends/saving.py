@@ -9,7 +9,7 @@ from typing import Optional
 from agsekit_storage.backends.base import Work
 from agsekit_storage.blocks import ReadFailed
 from agsekit_storage.content import NotARegularFile, Saved
-from agsekit_storage.cursor import FolderCursor
+from agsekit_storage.cursor import EXHAUSTED, FolderCursor
 from agsekit_storage.events import Met, Progress
 from agsekit_storage.model import CTIME, Folder, Problem, join, split
 
@@ -81,6 +81,8 @@ class SourceFiles:
         except OSError as error:
             if error.errno in _GONE:
                 raise FileNotFoundError(error.errno, error.strerror) from None
+            if error.errno in EXHAUSTED:
+                raise
             raise ReadFailed(error.errno, error.strerror) from None
 
 
