@@ -88,22 +88,24 @@ class _Mover:
         work = Work(self._stage, tree, comparison, self._previous, self._previous_tree, ignore_events)
         self._new.write(snapshot.id, work)
         _take_digests(wanted, tree)
+        wanted.base, wanted.since_base = "", frozenset()
         if self._record_tree is not None:
+            _share_equal_folders(wanted, self._record_tree)
             wanted.build_upon(self._record_tree, ())
-        else:
-            wanted.base = ""
         moved = replace(snapshot, backend=self._new.name)
         self._successor.save_record(moved, wanted)
         self._new.publish(snapshot.id)
         for problem in self._check(snapshot.id, wanted):
             raise StorageError(
-                f"snapshot {snapshot.id} is not whole in its new form: {os.fsdecode(problem.path)} {problem.reason}",
+                f"snapshot {snapshot.id} is not whole in its new form: {os.fsdecode(problem.path)} "
+                f"{problem.reason} {problem.detail}",
                 hint="the store was left as it was; `agsekit snapshots verify --data` tells whether it is sound",
             )
         self._previous, self._previous_tree, self._record_tree = moved, tree, wanted
 
     def _materialise(self, snapshot: Snapshot, wanted: Tree) -> None:
-        current = walk(self._stage, IgnoreRules.compile([], {}), previous=self._previous_tree, frozen={})
+        # Without the tree of before: its folders have the digests of the new backend, and would get those of the old.
+        current = walk(self._stage, IgnoreRules.compile([], {}), frozen={})
         comparison = compare(wanted, current, self._stage, digest=self._store.backend.digest)
         plan = plan_restore(wanted, current, comparison)
         reader = self._store.backend.reader(snapshot.id)
@@ -116,6 +118,20 @@ class _Mover:
                 f"snapshot {snapshot.id} cannot be read whole: {os.fsdecode(problems[0].path)} {problems[0].reason}",
                 hint="`agsekit snapshots verify --data` names everything that is damaged",
             )
+
+
+def _share_equal_folders(tree: Tree, before: Tree) -> None:
+    """Let a tree have the very folders of the one before where they say the same, so that its record stays small."""
+    for path, folder in tree.folders.items():
+        earlier = before.folders.get(path)
+        if (
+            earlier is not None
+            and folder.same_as(earlier)
+            and folder.digests == earlier.digests
+            and folder.xattrs == earlier.xattrs
+            and folder.missing == earlier.missing
+        ):
+            tree.folders[path] = earlier
 
 
 def _take_digests(record: Tree, written: Tree) -> None:

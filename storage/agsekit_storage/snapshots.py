@@ -131,6 +131,9 @@ def snapshot_under_lock(store: Store, request: Request, *, now: float, on_event:
     )
     written = write_snapshot(store, work, place, problems)
     hidden = newly_hidden(source, before, tree, changes) if before else ()
+    if previous and written.created and written.snapshot.mass_loss:
+        # The last good state must outlive every later deletion, of the snapshot of the loss too.
+        store.pin(previous.id, pinned=True)
     if request.keep and written.created:
         prune_under_lock(store, request.keep, now=now)
     return Result(written.snapshot, written.created, written.changes, written.problems, tree, hidden)

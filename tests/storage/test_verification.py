@@ -1,0 +1,168 @@
+"""A store that was tampered with says so, and a conversion loses nothing."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from agsekit_storage.convert import convert
+from agsekit_storage.errors import StorageError
+from agsekit_storage.store import Store
+from agsekit_storage.verification import verify
+from tests.support.projects import Project
+from tests.support.trees import describe
+
+OTHER = {"rsync": "git", "git": "rsync"}
+
+
+def _history(project: Project) -> None:
+    source = project.source
+    (source / "src").mkdir()
+    (source / "empty").mkdir(mode=0o750)
+    (source / "src" / "main").write_text("one")
+    (source / "src" / "main").chmod(0o754)
+    os.link(source / "src" / "main", source / "twin")
+    os.symlink("/nowhere", source / "link")
+    (source / "zeros").write_bytes(bytes(500_000) + b"end")
+    (source / os.fsdecode(b"odd \xff\n name")).write_text("odd")
+    (source / ".git").mkdir()
+    (source / ".git" / "HEAD").write_text("ref: refs/heads/main\n")
+    os.mkfifo(source / "pipe")
+    project.snapshot()
+    (source / "src" / "main").write_text("second")
+    (source / "new").write_text("new")
+    project.snapshot(kind="interval")
+    (source / "twin").unlink()
+    (source / "new").chmod(0o600)
+    project.snapshot(kind="post-run")
+
+
+def _findings(project: Project, *, data: bool = True) -> list[tuple[bytes, str]]:
+    store = Store.existing(project.path)
+    return [(each.problem.path, each.problem.reason) for each in verify(store, store.snapshots(), data=data)]
+
+
+def test_a_sound_store_has_no_findings(project: Project) -> None:
+    _history(project)
+
+    assert _findings(project) == []
+    assert _findings(project, data=False) == []
+
+
+def test_a_damaged_record_is_a_finding(project: Project) -> None:
+    _history(project)
+    victim = project.path / ".agsekit" / "trees" / project.snapshots()[1].id
+    victim.write_bytes(victim.read_bytes()[:-20])
+
+    assert (b"", "record") in _findings(project)
+
+
+def test_a_conversion_keeps_every_snapshot_as_it_was(project: Project) -> None:
+    _history(project)
+    before = {snapshot.id: project.saved(snapshot) for snapshot in project.snapshots()}
+    facts = [(each.id, each.kind, each.created, each.files, each.added) for each in project.snapshots()]
+    target = OTHER[project.backend]
+
+    convert(Store.existing(project.path), target, wait=1, on_snapshot=lambda done, total: None)
+
+    project.backend = target
+    after = project.snapshots()
+    assert [(each.id, each.kind, each.created, each.files, each.added) for each in after] == facts
+    assert {each.backend for each in after} == {target}
+    assert {snapshot.id: project.saved(snapshot) for snapshot in after} == before
+    assert _findings(project) == []
+
+
+def test_a_converted_store_goes_on_and_can_be_converted_back(project: Project) -> None:
+    _history(project)
+    original = project.backend
+    for target in (OTHER[original], original):
+        convert(Store.existing(project.path), target, wait=1, on_snapshot=lambda done, total: None)
+        project.backend = target
+        (project.source / "after").write_text(target)
+        newest = project.snapshot().snapshot
+        assert project.saved(newest) == project.now()
+    assert _findings(project) == []
+
+
+def test_nothing_of_the_old_backend_stays(project: Project) -> None:
+    _history(project)
+    ids = [snapshot.id for snapshot in project.snapshots()]
+
+    convert(Store.existing(project.path), OTHER[project.backend], wait=1, on_snapshot=lambda done, total: None)
+
+    folders = set(os.listdir(project.path)) - {".agsekit"}
+    assert folders == ({"shadow.git"} if project.backend == "rsync" else set(ids))
+    private = set(os.listdir(project.path / ".agsekit"))
+    assert private & {"trees", "bases", "converting"} == set()
+
+
+def test_a_conversion_that_cannot_read_a_snapshot_changes_nothing(project: Project) -> None:
+    _history(project)
+    before = project.saved(project.snapshots()[0])
+    record = project.path / ".agsekit" / "trees" / project.snapshots()[1].id
+    content = record.read_bytes()
+    record.write_bytes(content[:-20])
+
+    with pytest.raises(StorageError):
+        convert(Store.existing(project.path), OTHER[project.backend], wait=1, on_snapshot=lambda done, total: None)
+
+    record.write_bytes(content)
+    assert project.saved(project.snapshots()[0]) == before
+    assert project.snapshot().created is False
+    convert(Store.existing(project.path), OTHER[project.backend], wait=1, on_snapshot=lambda done, total: None)
+    assert project.saved(project.snapshots()[0]) == before
+
+
+def test_a_store_that_was_open_during_a_conversion_writes_with_the_new_backend(project: Project) -> None:
+    _history(project)
+    open_before = project.store
+    target = OTHER[project.backend]
+
+    convert(Store.existing(project.path), target, wait=1, on_snapshot=lambda done, total: None)
+    with open_before.locked(wait=1):
+        assert open_before.backend.name == target
+
+
+def _rsync_history(tmp_path: Path) -> Project:
+    project = Project(tmp_path, "rsync")
+    _history(project)
+    return project
+
+
+@pytest.mark.parametrize(
+    ("damage", "finding"),
+    [
+        (lambda folder: (folder / "src" / "main").unlink(), (b"src/main", "lost")),
+        (lambda folder: (folder / "src" / "main").write_text("sec0nd"), (b"src/main", "altered")),
+        (lambda folder: os.truncate(folder / "zeros", 10), (b"zeros", "altered")),
+        (lambda folder: (folder / "empty").rmdir(), (b"empty", "lost")),
+        (lambda folder: (folder / "more").write_text("x"), (b"more", "unexpected")),
+        (lambda folder: (folder / "new").chmod(0o777), (b"new", "altered")),
+    ],
+)
+def test_every_kind_of_tampering_with_a_folder_is_named(tmp_path: Path, damage: object, finding: object) -> None:
+    project = _rsync_history(tmp_path)
+    folder = project.path / project.snapshots()[1].id
+    times = {
+        path: os.stat(path).st_mtime_ns for path in folder.rglob("*") if path.is_file() and not path.is_symlink()
+    }
+
+    assert callable(damage)
+    damage(folder)
+    for path, time_ns in times.items():
+        if path.exists():
+            os.utime(path, ns=(time_ns, time_ns))
+
+    assert finding in _findings(project)
+
+
+def test_the_source_itself_is_not_needed_to_verify(project: Project) -> None:
+    _history(project)
+    state = describe(project.source)
+    project.source.rename(project.home / "elsewhere")
+
+    assert _findings(project) == []
+    assert describe(project.home / "elsewhere") == state
