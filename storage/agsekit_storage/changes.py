@@ -170,8 +170,8 @@ class _Comparer:
                 if here not in self._unlistable:
                     self._changes.metadata.append(here)
                 continue
-            folder.missing.add(name)
             if self._reader.file(path, name) is None:
+                folder.missing.add(name)
                 self._unsaved.append(here)
                 continue
             self._changes.modified.append(here)
@@ -258,9 +258,9 @@ class _Comparer:
             self._changes.modified.append(here)
             return
         if name in old.missing:
-            folder.missing.add(name)
             same = _owner_and_mode(new_row) == _owner_and_mode(old_row) and new_row[MTIME] == old_row[MTIME]
             if same and self._reader.file(path, name) is None:
+                folder.missing.add(name)
                 self._unsaved.append(here)
             else:
                 self._changes.modified.append(here)

@@ -35,6 +35,9 @@ class SourceUnavailable(StorageError):
 class StoreDamaged(StorageError):
     """A file of the store does not say what it must."""
 
+    def __init__(self, message: str, *, hint: Optional[str] = None) -> None:
+        super().__init__(message, hint=hint or "`agsekit snapshots verify` tells which snapshots are whole")
+
 
 @contextmanager
 def explained(what: object) -> Iterator[None]:

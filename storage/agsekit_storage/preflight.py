@@ -98,4 +98,4 @@ def _on_disk(source: bytes, path: bytes, row: Row) -> int:
 
 
 def _megabytes(count: int) -> str:
-    return f"{count / 1024**2:,.0f} MB"
+    return f"{count / 1024**2:,.{0 if count >= 10 * 1024**2 else 2}f} MB"

@@ -112,7 +112,9 @@ def snapshot_under_lock(store: Store, request: Request, *, now: float, on_event:
         if any(folder is not before.folders.get(path) for path, folder in tree.folders.items()):
             tree.touched = _times_saved(changes.touched, before)
             store.save_walk(previous, tree)
-        return Result(previous, False, changes, [*problems, *_still_missing(comparison)], tree)
+        for path in comparison.unsaved:
+            meet(Problem(path, "unreadable"))  # as it was when the newest snapshot was taken
+        return Result(previous, False, changes, problems, tree)
     if before is None:
         for problem in huge_files(tree):
             meet(problem)
@@ -181,7 +183,3 @@ def _previous_tree(store: Store, previous: Optional[Snapshot]) -> Optional[Tree]
     except StoreDamaged:
         # Without its record a snapshot cannot be built upon; a full copy needs nothing from it.
         return None
-
-
-def _still_missing(comparison: Comparison) -> list[Problem]:
-    return [Problem(path, "unreadable") for path in comparison.unsaved]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import struct
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
@@ -110,6 +111,9 @@ class Compactor:
             if len(replaced) < 2:
                 return []
             self._repository.finish_pack(_MERGED, writer)
+        except (IndexError, ValueError, struct.error):
+            # A damaged pack stays as it is; the check of the store names what it has lost.
+            return []
         finally:
             writer.close()
         before = frozenset(self._packs())

@@ -118,7 +118,7 @@ class Repository:
             if os.path.samefile(new_pack, self.packs / f"pack-{name}.pack"):
                 for suffix in (".idx", ".pack"):
                     (self.packs / f"pack-{name}{suffix}").unlink(missing_ok=True)
-        except (FileNotFoundError, ValueError):
+        except FileNotFoundError:
             return
 
     def _remove_rests_of_git(self, names: Collection[str]) -> None:
@@ -138,8 +138,9 @@ class Repository:
 
 
 def _checksum(pack: Path) -> str:
+    """Return the checksum at the end of a pack; of one that was not finished it is no pack's name."""
     with pack.open("rb") as file:
-        file.seek(-ID_SIZE, os.SEEK_END)
+        file.seek(max(os.fstat(file.fileno()).st_size - ID_SIZE, 0))
         return file.read().hex()
 
 

@@ -6,6 +6,7 @@ cost, and before version 3.5 it follows a folder that a hostile writer replaces 
 
 from __future__ import annotations
 
+import errno
 import os
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -17,9 +18,10 @@ from agsekit_storage.backends.links_writer import LinksWriter
 from agsekit_storage.changes import Digest
 from agsekit_storage.content import READ_FLAGS, copy_content, digest_of
 from agsekit_storage.cursor import FolderCursor
-from agsekit_storage.durable import remove_tree, sync_file_system, sync_folder
+from agsekit_storage.durable import TEMPORARY, remove_tree, sync_file_system, sync_folder
 from agsekit_storage.errors import StoreDamaged, StoreRefused
 from agsekit_storage.model import Problem, Tree
+from agsekit_storage.settings import PRIVATE
 
 
 class RsyncLinksBackend:
@@ -34,11 +36,15 @@ class RsyncLinksBackend:
 
     def check_folder(self) -> None:
         """See `Backend.check_folder`: two names of one file are tried."""
-        probe, twin = self._store / f".probe-{os.getpid()}", self._store / f".probe-{os.getpid()}-twin"
+        # Named so that the next writer removes what a crash leaves.
+        probe, twin = (self._store / PRIVATE / f".probe-{number}{TEMPORARY}" for number in (1, 2))
         try:
             probe.touch()
+            twin.unlink(missing_ok=True)
             os.link(probe, twin)
         except OSError as error:
+            if error.errno not in (errno.EPERM, errno.ENOTSUP, errno.ENOSYS, errno.EMLINK):
+                raise
             raise StoreRefused(
                 f"the file system of {self._store} has no hard links ({error.strerror}), "
                 "so every snapshot would be a full copy",
