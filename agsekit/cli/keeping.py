@@ -143,6 +143,7 @@ def _show_decisions(decisions: Sequence[Decision]) -> None:
         "before-loss": _("before a mass loss"),
         "safety": _("saved before a restore, less than a day ago"),
         "foreign": _("made by another tool"),
+        "damaged": _("its record cannot be read"),
         "recent": _("recent"),
         "hourly": _("the last of its hour"),
         "daily": _("the last of its day"),

@@ -122,6 +122,13 @@ def print_json(document: object) -> None:
     sys.stdout.write(json.dumps(document, indent=2, ensure_ascii=False) + "\n")
 
 
+def print_json_line(document: object) -> None:
+    """Print one JSON document of a stream of them: a line of its own on standard output."""
+    import json
+
+    sys.stdout.write(json.dumps(document, ensure_ascii=False) + "\n")
+
+
 def print_error(message: str, hint: str | None, details: str | None = None) -> None:
     """Show an error: what, why, and what to do about it."""
     for number, line in enumerate(message.splitlines() or [""]):
@@ -223,6 +230,7 @@ def describe_problem(problem: Problem) -> str:
         "huge": _("{path} is huge; if it can be made again, leave it out with the line /{path} in .backupignore"),
         "not-in-snapshot": _("{path} is not in the snapshot, because it could not be read then"),
         "damaged": _("{path} is damaged in the store; the file was left as it is"),
+        "edited-meanwhile": _("{path} was edited while the restore began, so it was left as it is"),
         "not-restored": _("{path} could not be restored"),
         "not-deleted": _("{path} could not be deleted"),
         "in-the-way": _("{path} stands in the way and was left as it is"),

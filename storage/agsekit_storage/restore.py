@@ -99,7 +99,7 @@ def restore(
         safety = Request("safety", request.exclude, wanted.rule_files, times_count=True)
         saved = snapshot_under_lock(store, safety, now=now, on_event=on_event)
         plan = _plan(store, request, wanted, saved.tree)
-        problems = _apply(store, request.snapshot, wanted, plan, source, on_event)
+        problems = _apply(store, request.snapshot, wanted, plan, source, on_event, saved=saved.tree)
         # What could not be looked at was left alone as well, whatever the plan says of it.
         told = {problem.path for problem in problems}
         problems += [each for each in saved.problems if each.reason == "unreadable" and each.path not in told]
@@ -168,12 +168,19 @@ class _Protection:
 
 
 def _apply(
-    store: Store, snapshot: Snapshot, wanted: Tree, plan: Plan, destination: bytes, on_event: OnEvent
+    store: Store,
+    snapshot: Snapshot,
+    wanted: Tree,
+    plan: Plan,
+    destination: bytes,
+    on_event: OnEvent,
+    *,
+    saved: Optional[Tree] = None,
 ) -> list[Problem]:
     with explained(store.path):
         reader = store.backend.reader(snapshot.id)
     try:
-        return [*plan.problems, *Applier(wanted, plan, reader, destination, on_event).run()]
+        return [*plan.problems, *Applier(wanted, plan, reader, destination, on_event, saved=saved).run()]
     except OSError as error:
         raise StorageError(
             f"the restore stopped half-way: {error.strerror or error}",

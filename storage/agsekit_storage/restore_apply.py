@@ -15,6 +15,7 @@ from agsekit_storage.durable import sync_file_system
 from agsekit_storage.errors import StoreDamaged
 from agsekit_storage.events import Met, OnEvent, Progress
 from agsekit_storage.model import INODE, MODE, Entry, Problem, Row, Tree, split
+from agsekit_storage.restore_guard import EditedMeanwhile, SavedState
 from agsekit_storage.restore_plan import TEMPORARY, Plan, find, hard_link_groups
 
 _FATAL = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EMFILE, errno.ENFILE, errno.ENOMEM)
@@ -24,9 +25,22 @@ _MOST_SYNCED_ALONE = 200
 
 
 class Applier:
-    """Carries out one plan: clears the way, brings back, deletes, and sets the metadata of folders last."""
+    """Carries out one plan: clears the way, brings back, deletes, and sets the metadata of folders last.
 
-    def __init__(self, wanted: Tree, plan: Plan, reader: Reader, destination: bytes, on_event: OnEvent) -> None:
+    `saved` is the tree that was saved before: what is not any more as it says is left alone and reported.
+    """
+
+    def __init__(
+        self,
+        wanted: Tree,
+        plan: Plan,
+        reader: Reader,
+        destination: bytes,
+        on_event: OnEvent,
+        *,
+        saved: Tree | None = None,
+    ) -> None:
+        self._saved = SavedState(saved)
         self._wanted = wanted
         self._plan = plan
         self._reader = reader
@@ -97,6 +111,8 @@ class Applier:
             step(path)
         except StoreDamaged as error:
             self._meet(Problem(path, "damaged", error.message))
+        except EditedMeanwhile:
+            self._meet(Problem(path, "edited-meanwhile"))
         except OSError as error:
             if error.errno in _FATAL:
                 raise
@@ -116,10 +132,13 @@ class Applier:
                     raise
             self._touched_folders.add(path)
         else:
+            self._saved.check(path, name, folder)
             self._write(entry, folder, name)
 
     def _replace(self, path: bytes) -> None:
-        self._write(find(self._wanted, path), self._open_writable(split(path)[0]), split(path)[1])
+        folder = self._open_writable(split(path)[0])
+        self._saved.check(path, split(path)[1], folder)
+        self._write(find(self._wanted, path), folder, split(path)[1])
 
     def _write(self, entry: Entry, folder: int, name: bytes) -> None:
         """Put a file or link under a temporary name, then move it to its own in one step."""
@@ -191,7 +210,7 @@ class Applier:
                 return
         finally:
             os.close(fd)
-        self._replace(path)
+        self._write(entry, self._open_writable(parent), name)
 
     def _remove(self, paths: Iterable[bytes], *, in_the_way: bool) -> None:
         """Delete paths, the deepest first. A folder that still holds ignored files stays."""
@@ -202,9 +221,12 @@ class Applier:
                 if stat.S_ISDIR(os.stat(name, dir_fd=folder, follow_symlinks=False).st_mode):
                     os.rmdir(name, dir_fd=folder)
                 else:
+                    self._saved.check(path, name, folder)
                     os.unlink(name, dir_fd=folder)
             except FileNotFoundError:
                 pass
+            except EditedMeanwhile:
+                self._meet(Problem(path, "edited-meanwhile"))
             except OSError as error:
                 if error.errno in (errno.ENOTEMPTY, errno.EEXIST) and not in_the_way:
                     continue

@@ -38,8 +38,8 @@ class Policy:
 class Decision:
     """What becomes of one snapshot, and why: a reason to keep it, or the rule that lets it go.
 
-    `reason` is newest, pinned, before-loss, safety, foreign, recent, hourly, daily or weekly for what is kept, and
-    thinned, too-old, max-backups, max-size or min-free for what goes.
+    `reason` is newest, pinned, before-loss, safety, foreign, damaged, recent, hourly, daily or weekly for what is
+    kept, and thinned, too-old, max-backups, max-size or min-free for what goes.
     """
 
     snapshot: Snapshot
@@ -85,14 +85,15 @@ def _protected(snapshot: Snapshot, following: Optional[Snapshot], now: float) ->
         return "pinned"
     if following.mass_loss:
         return "before-loss"
-    if snapshot.kind == "foreign":
-        return "foreign"
+    if snapshot.kind in ("foreign", "damaged"):
+        # Nothing is known of it that could justify its deletion.
+        return snapshot.kind
     if snapshot.kind == "safety" and now - snapshot.created < _SAFETY_FOR:
         return "safety"
     return None
 
 
-_UNTOUCHABLE = ("newest", "pinned", "before-loss", "foreign", "safety")
+_UNTOUCHABLE = ("newest", "pinned", "before-loss", "foreign", "damaged", "safety")
 
 
 def _cap_number(decisions: list[Decision], most: int, now: float) -> list[Decision]:
