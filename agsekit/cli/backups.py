@@ -15,6 +15,7 @@ from agsekit.errors import ExitCode
 from agsekit.i18n import _
 from agsekit.protection.loop import repeat
 from agsekit.protection.target import Target, resolve_target
+from agsekit.protection.upkeep import keep_small
 from agsekit_storage.events import OnEvent, ignore_events
 from agsekit_storage.registry import BACKENDS
 from agsekit_storage.snapshots import Request, Result, take_snapshot
@@ -57,6 +58,7 @@ def backup_once(
         render.print_json(documents.backup(result))
     else:
         render.result(describe_result(result))
+    keep_small(store, context.runner())
     if not all(problem.harmless for problem in result.problems):
         raise typer.Exit(ExitCode.INCOMPLETE)
 
@@ -94,14 +96,15 @@ def backup_repeated(
             lambda: _take(store, target, "interval", on_event),
             wait=wait,
             skip_first=skip_first,
-            on_result=_report,
+            on_result=lambda result: _report(result, store, context),
             on_failure=render.print_failure,
         )
 
 
-def _report(result: Result) -> None:
+def _report(result: Result, store: Store, context: Context) -> None:
     warn_of(result)
     render.result(describe_result(result))
+    keep_small(store, context.runner())
 
 
 def warn_of(result: Result) -> None:

@@ -14,6 +14,7 @@ from agsekit.cli.options import context_of
 from agsekit.cli.snapshots import report_restored, show_plan
 from agsekit.i18n import _
 from agsekit.protection.target import Target
+from agsekit.protection.upkeep import keep_small
 from agsekit_storage.pruning import plan_prune, prune
 from agsekit_storage.reference import resolve
 from agsekit_storage.restore import RestoreRequest, preview_restore
@@ -68,6 +69,7 @@ def prune_snapshots(
     if doomed and not dry_run:
         interactive.confirm(context, _("Delete {count} snapshots?").format(count=len(doomed)), yes=yes, flag="--yes")
         decisions = prune(store, target.keep, now=now, wait=DEFAULT_WAIT)
+        keep_small(store, context.runner())
     if as_json:
         render.print_json(documents.decisions(decisions, dry_run=dry_run))
 

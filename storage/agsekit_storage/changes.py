@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import NamedTuple, Optional, Protocol
 
 from agsekit_storage import xattr
@@ -38,6 +38,12 @@ class Comparison(NamedTuple):
 
     changes: Changes
     unsaved: list[bytes]
+
+    def paths(self) -> Iterator[bytes]:
+        """Yield every path that a backend may bring in line with what it saves."""
+        changes = self.changes
+        for paths in (changes.added, changes.modified, changes.metadata, changes.touched, self.unsaved):
+            yield from paths
 
 
 class ContentReader:

@@ -14,7 +14,10 @@ DIGEST_SIZE = 20
 """Bytes of a content digest: BLAKE2b cut to 160 bits, or a git object id."""
 
 NO_DIGEST = bytes(DIGEST_SIZE)
-"""Stands where there is no content: folders, links, and files that have not been read."""
+"""Stands where there is no content: links, files that have not been read, and folders.
+
+Only the git backend has a digest for a folder: the id of its tree object.
+"""
 
 COLUMNS = ("mode", "size", "mtime_ns", "ctime_ns", "inode", "uid", "gid", "nlink")
 MODE, SIZE, MTIME, CTIME, INODE, UID, GID, NLINK = range(8)
@@ -174,10 +177,13 @@ class Tree:
     base: str = ""
     since_base: frozenset[bytes] = frozenset()
 
-    def build_upon(self, before: Tree, unsaved: Iterable[bytes]) -> None:
-        """Note which folders differ from those of `before`, whose unchanged folders this tree shares."""
+    def build_upon(self, before: Tree, written: Iterable[bytes]) -> None:
+        """Note which folders differ from those of `before`, whose unchanged folders this tree shares.
+
+        `written` are paths whose folders may be brought in line with what is saved, shared or not.
+        """
         changed = {path for path, folder in self.folders.items() if folder is not before.folders.get(path)}
-        changed.update(split(path)[0] for path in unsaved)
+        changed.update(split(path)[0] for path in written)
         self.base = before.base
         self.since_base = before.since_base.union(changed, before.folders.keys() - self.folders.keys())
 

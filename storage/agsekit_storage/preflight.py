@@ -21,9 +21,8 @@ _FEWEST = 20
 
 def to_save(tree: Tree, comparison: Comparison) -> Iterator[tuple[bytes, Row]]:
     """Yield path and columns of every regular file that a backend has to save, each hard link group once."""
-    changes, unsaved = comparison
     groups: set[int] = set()
-    for path in (*changes.added, *changes.modified, *changes.metadata, *changes.touched, *unsaved):
+    for path in comparison.paths():
         if path == b".":
             continue
         row = tree.row(path)

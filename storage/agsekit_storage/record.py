@@ -10,7 +10,7 @@ length in bytes as an unsigned 64-bit number, in the order of `_SECTIONS`:
     identities  int64 × 2 per folder: its inode, and its ctime when it was listed (0: may have changed unseen)
     names       the names of all folders one after the other, each ended by NUL
     stats       int64 per name, one whole column after the other in the order of `model.COLUMNS`
-    digests     20 bytes per name, zeros where there is no content
+    digests     20 bytes per name, zeros where there is none; git backend: the id of the blob or the tree
     links       the target of each symbolic link in the order of the names, each ended by NUL
     xattrs      per name that has any: number of the name, NUL, length, NUL, the bytes of `xattr.encode`
     missing     per name whose content is not in the snapshot: number of the name, NUL

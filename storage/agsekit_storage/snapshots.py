@@ -105,7 +105,7 @@ def snapshot_under_lock(store: Store, request: Request, *, now: float, on_event:
     comparison = compare(before, tree, source, digest=store.backend.digest)
     changes = comparison.changes
     if before:
-        tree.build_upon(before, comparison.unsaved)
+        tree.build_upon(before, comparison.paths())
     # A snapshot of another tool has no record to compare with next time, so its state gets one of ours.
     adopt = previous is not None and previous.kind == "foreign"
     if previous and before and not adopt and not changes and not (request.times_count and changes.touched):

@@ -136,7 +136,7 @@ class ObjectReader:
             StoreDamaged: it is missing, altered, or of another kind.
         """
         try:
-            found = self._find(identifier)
+            found = self.find(identifier)
             if found is None or found[1].kind not in KINDS:
                 actual, data = self._ask_libgit2(identifier)
             else:
@@ -154,7 +154,7 @@ class ObjectReader:
             StoreDamaged: it is missing or altered; also while the pieces are read.
         """
         try:
-            found = self._find(identifier)
+            found = self.find(identifier)
         except _DAMAGE as error:
             raise _damaged(identifier, str(error)) from None
         if found and found[1].kind == BLOB and found[1].size > _WHOLE:
@@ -168,7 +168,7 @@ class ObjectReader:
         Raises:
             StoreDamaged: it is not.
         """
-        if not data and self._find(identifier):
+        if not data and self.find(identifier):
             return
         size, pieces = self.open_blob(identifier)
         digest = sha1(b"%s %d\0" % (KINDS[BLOB], size), usedforsecurity=False)
@@ -183,7 +183,8 @@ class ObjectReader:
             pack.close()
         self._packs = None
 
-    def _find(self, identifier: bytes) -> Optional[tuple[Pack, Entry]]:
+    def find(self, identifier: bytes) -> Optional[tuple[Pack, Entry]]:
+        """Return the pack that holds an object, and where, None when none does."""
         fresh = self._packs is None
         while True:
             if self._packs is None:

@@ -78,6 +78,7 @@ class PackWriter:
         try:
             identifier, checksum = self._write_stream(kind, size, pieces)
         except BaseException:
+            self._cut(start)
             raise
         if identifier in self._entries or identifier in self.known:
             self._cut(start)

@@ -8,6 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from agsekit_storage.backends.git_objects import ObjectReader
+from agsekit_storage.backends.git_pack import BLOB
+from agsekit_storage.errors import StoreDamaged
 from agsekit_storage.maintenance import maintain
 from tests.support.git import fsck, git, run_program
 from tests.support.projects import Project
@@ -131,6 +134,43 @@ def test_without_git_or_when_it_fails_nothing_is_removed(project: Project, repos
 
     assert _packs(repository) == before
     _check(project, {taken.id: project.now()})
+
+
+def test_a_git_that_packs_too_little_is_noticed_before_anything_is_removed(
+    project: Project, repository: Path
+) -> None:
+    _fill(project, 33)
+    taken = project.snapshot().snapshot
+    blob = git("rev-parse", "main:large 0", repository=repository)
+    before = _packs(repository)
+
+    def careless(argv: Sequence[str], environment: Mapping[str, str]) -> int:
+        git("pack-objects", "-q", str(repository / "objects/pack/pack"), repository=repository, stdin=blob)
+        return 0
+
+    with pytest.raises(StoreDamaged, match="has not packed 1 snapshots"):
+        maintain(project.store, careless)
+
+    assert set(before) < set(_packs(repository))
+    _check(project, {taken.id: project.now()})
+
+
+def test_a_reader_finds_what_was_packed_after_it_had_looked(project: Project, repository: Path) -> None:
+    _fill(project, 33)
+    (project.source / "file").write_text("content")
+    project.snapshot()
+    objects = ObjectReader(repository)
+    before = bytes.fromhex(git("rev-parse", "main:file", repository=repository).decode())
+    assert objects.read(before, BLOB) == b"content"
+    (project.source / "file").write_text("later content")
+    project.snapshot()
+    assert maintain(project.store, run_program)
+    later = bytes.fromhex(git("rev-parse", "main:file", repository=repository).decode())
+
+    assert objects.find(later)
+    assert objects.read(later, BLOB) == b"later content"
+    assert objects.read(before, BLOB) == b"content"
+    objects.close()
 
 
 def test_git_reads_no_configuration_but_that_of_the_repository(project: Project, repository: Path) -> None:
