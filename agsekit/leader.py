@@ -20,7 +20,7 @@ import termios
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import NoReturn
+from typing import Any, NoReturn, Optional
 
 KILL, CONTINUE = b"K", b"C"
 SIGNALS = {b"I": signal.SIGINT, b"Q": signal.SIGQUIT, b"H": signal.SIGHUP, b"T": signal.SIGTERM}
@@ -41,6 +41,7 @@ class Start:
     """What to start. `terminal` is the slave of a pty pair, for `Session.OWN_TERMINAL`.
 
     `patience` is how many seconds a program has between the signal that asks it to end and SIGKILL.
+    `user_terminal` and `user_modes` are what to put back into its modes should agsekit be killed.
     """
 
     argv: Sequence[str]
@@ -49,6 +50,8 @@ class Start:
     session: Session = Session.SHARED
     terminal: int = -1
     patience: float = 5.0
+    user_terminal: int = -1
+    user_modes: Optional[Sequence[Any]] = None
 
 
 def lead(what: Start, channel: socket.socket, mask: Iterable[int]) -> NoReturn:
@@ -72,7 +75,8 @@ class _Leader:
 
     def run(self) -> None:
         self._woken, waker = _pipe()
-        kept = {self._channel.fileno(), self._woken, waker, self._what.terminal, *self._what.inherit}
+        ours = {self._channel.fileno(), self._woken, waker, self._what.terminal, self._what.user_terminal}
+        kept = ours | set(self._what.inherit)
         _close_all_but(kept)
         self._set_up_signals(waker)
         if self._what.session is not Session.SHARED:
@@ -135,8 +139,9 @@ class _Leader:
             ready, _writable, _broken = select.select([self._channel.fileno(), self._woken], [], [], wait)
             if self._channel.fileno() in ready:
                 requests = self._channel.recv(64)
-                if not requests:
-                    return  # agsekit is gone
+                if not requests:  # agsekit is gone
+                    self._restore_user_terminal()
+                    return
                 for request in requests:
                     self._obey(bytes([request]))
             if self._woken in ready:
@@ -148,6 +153,14 @@ class _Leader:
         # Until agsekit has read what is left on the terminal.
         while self._channel.recv(64):
             pass
+
+    def _restore_user_terminal(self) -> None:
+        # Nothing stops this process in the background: the terminal does not control its session.
+        if self._what.user_modes is not None:
+            try:
+                termios.tcsetattr(self._what.user_terminal, termios.TCSANOW, list(self._what.user_modes))
+            except termios.error:
+                pass  # it is gone as well
 
     def _reap(self) -> bool:
         untraced = 0 if self._what.session is Session.SHARED else os.WUNTRACED

@@ -24,16 +24,16 @@ class Relay:
     """A private terminal, `slave`, and everything that passes between it and the user's.
 
     Data waits in two buffers of limited size: when one side reads slowly, the other is not read.
-    `hung_up` turns True when the user's terminal is gone.
+    `hung_up` turns True when the user's terminal is gone. `modes` are those it had at the start.
     """
 
     def __init__(self, stdin_fd: int, stdout_fd: int) -> None:
         self._input, self._user = stdin_fd, stdin_fd
         self._output, self._output_is_ours = _open_again(stdout_fd)
-        self._modes = termios.tcgetattr(stdin_fd)
+        self.modes = termios.tcgetattr(stdin_fd)
         self._master, self.slave = os.openpty()
         os.set_blocking(self._master, False)
-        termios.tcsetattr(self.slave, termios.TCSANOW, self._modes)
+        termios.tcsetattr(self.slave, termios.TCSANOW, self.modes)
         self._to_user = bytearray()
         self._to_program = bytearray()
         self._stop_checks: list[float] = []
@@ -74,7 +74,7 @@ class Relay:
     def leave_raw(self) -> None:
         """Put the user's terminal back into the modes it had at the start."""
         with contextlib.suppress(termios.error):
-            termios.tcsetattr(self._user, termios.TCSANOW, self._modes)
+            termios.tcsetattr(self._user, termios.TCSANOW, self.modes)
 
     def copy_size(self) -> None:
         """Give the private terminal the window size of the user's."""

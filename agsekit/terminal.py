@@ -178,7 +178,16 @@ def _on_private_terminal(
     relay = Relay(stdin_fd, stdout_fd)
     try:
         started = job.start(
-            job.Start(command.argv, command.env, command.inherit, job.Session.OWN_TERMINAL, relay.slave, patience)
+            job.Start(
+                command.argv,
+                command.env,
+                command.inherit,
+                job.Session.OWN_TERMINAL,
+                relay.slave,
+                patience,
+                user_terminal=stdin_fd,
+                user_modes=relay.modes,
+            )
         )
         relay.close_slave()
         try:

@@ -14,11 +14,16 @@ import signal
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Optional
 
+from agsekit.i18n import _
 from agsekit.protection.loop import repeat
 from agsekit.protection.target import Target
 from agsekit_storage.errors import StorageError
-from agsekit_storage.snapshots import Request, Result, take_snapshot
+from agsekit_storage.ignore import IGNORE_FILE
+from agsekit_storage.model import split
+from agsekit_storage.rule_trust import settle
+from agsekit_storage.snapshots import DEFAULT_WAIT, Request, Result, take_snapshot
 from agsekit_storage.store import Store
 
 _STOP = b"s"
@@ -68,11 +73,12 @@ class Protector:
         os.close(self._lifeline)
         lines = _read_all(self._reports)
         os.close(self._reports)
-        _, status = os.waitpid(self.pid, 0)
+        status = os.waitpid(self.pid, 0)[1]
         entries = [json.loads(line) for line in lines.splitlines() if line]
         failures = [entry["failure"] for entry in entries if "failure" in entry]
         if status != 0:
-            failures.append(f"the protector ended early (status {status})")
+            reason = f"signal {os.WTERMSIG(status)}" if os.WIFSIGNALED(status) else f"status {status >> 8}"
+            failures.append(_("the protector ended early ({reason})").format(reason=reason))
         return Report(sum("snapshot" in entry for entry in entries), tuple(failures))
 
 
@@ -123,7 +129,7 @@ def _protect(assignment: Assignment, lifeline: int, reports: int) -> None:
         nonlocal stopped
         deadline = time.monotonic() + assignment.target.interval * 60
         while True:
-            ready, _, _ = select.select([lifeline], [], [], max(0.0, deadline - time.monotonic()))
+            ready, _writable, _broken = select.select([lifeline], [], [], max(0.0, deadline - time.monotonic()))
             if not ready:
                 return True
             stopped = os.read(lifeline, 1) == _STOP
@@ -158,20 +164,26 @@ def _protect(assignment: Assignment, lifeline: int, reports: int) -> None:
 
 
 def _settle_orphan(assignment: Assignment) -> None:
-    """The run was killed: end what it left in the VM, then save the state that it left.
+    """The run was killed: end what it left in the VM, save the state that it left, and do not trust its rules.
 
     The agent dies at about the same time, so one look could come too early.
     """
     with contextlib.suppress(Exception):
         assignment.on_orphaned()
-    for _look in range(_LOOKS):
+    last: Optional[Result] = None
+    for look in range(_LOOKS):
+        if look:
+            time.sleep(_BETWEEN_LOOKS)
         try:
-            changed = take_snapshot(assignment.store, assignment.request("post-run"), now=time.time()).created
+            last = take_snapshot(assignment.store, assignment.request("post-run"), now=time.time())
         except (StorageError, OSError):
-            changed = True  # what was in the way may be gone by the next look
-        if not changed and _look:
-            return
-        time.sleep(_BETWEEN_LOOKS)
+            continue  # what was in the way may be gone by the next look
+        if look and not last.created:
+            break
+    if last:
+        folders = [split(entry.path)[0] for entry in last.tree.entries() if split(entry.path)[1] == IGNORE_FILE]
+        with contextlib.suppress(StorageError, OSError):
+            settle(assignment.store, assignment.rule_files, folders, wait=DEFAULT_WAIT)
 
 
 def _read_all(descriptor: int) -> bytes:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 
 from agsekit.process import ProgramMissing, Runner
 from agsekit_storage.errors import StorageError
@@ -10,7 +11,7 @@ from agsekit_storage.maintenance import maintain
 from agsekit_storage.store import Store
 
 
-def keep_small(store: Store, runner: Runner) -> None:
+def keep_small(backup: Path, runner: Runner) -> None:
     """Compact a store where that pays, at a low priority. That it cannot be done now is no failure."""
 
     def run(argv: Sequence[str], environment: Mapping[str, str]) -> int:
@@ -21,7 +22,7 @@ def keep_small(store: Store, runner: Runner) -> None:
             raise FileNotFoundError(error.program) from None
 
     try:
-        maintain(store, run)
+        maintain(Store.existing(backup), run)
     except (StorageError, OSError):
         # The next snapshot or `snapshots verify` says what is wrong; nothing was removed.
         return

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 import time
@@ -149,9 +150,14 @@ class World:
         out, err = process.communicate(timeout=60)
         return Done(process.returncode, out.decode(), err.decode())
 
-    def window(self, *arguments: str | Path, cwd: Path | None = None, columns: int = 80) -> Terminal:
+    def window(
+        self, *arguments: str | Path, cwd: Path | None = None, columns: int = 80, before: Sequence[str] = ()
+    ) -> Terminal:
         """Start a command line on a terminal."""
-        window = Terminal([str(SCRIPT), *map(str, arguments)], self.environment, cwd or self.home, columns=columns)
+        argv = [*before, str(SCRIPT), *map(str, arguments)]
+        window = Terminal(
+            [str(shutil.which(argv[0])), *argv[1:]], self.environment, cwd or self.home, columns=columns
+        )
         self.windows.append(window)
         return window
 
