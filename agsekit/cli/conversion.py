@@ -9,8 +9,12 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import typer
+
 _SIMPLE: dict[Any, Callable[[Any], Any]] = {str: str, Path: Path}
 _SIMPLE_LISTS: dict[Any, Callable[[Any], Any]] = {list[str]: list}
+_KNOWN = ("0.29.",)
+"""The releases whose insides were looked at; with any other the framework converts everything itself."""
 _CHECKS = ("exists", "writable", "resolve_path", "allow_dash", "path_type", "parser", "click_type")
 
 
@@ -19,6 +23,8 @@ def convert_plain_values(parameter: Any) -> None:
 
     Repeatable. Everything else is converted as before, and so is all of it by a framework that works another way.
     """
+    if not typer.__version__.startswith(_KNOWN):
+        return
     make = getattr(parameter, "get_runtime_param", None)
     described = getattr(parameter, "type_descriptor", None)
     if make is not None and described is not None and "get_runtime_param" not in vars(parameter):

@@ -143,7 +143,9 @@ def save_file(name: bytes, source_folder: int, destination_folder: int, *, as_na
         destination = os.open(target, CREATE_FLAGS, 0o600, dir_fd=destination_folder)
 
         def copy(fd: int, size: int) -> bytes:
-            os.ftruncate(destination, 0)
+            # Not for a new file: ext4 takes a truncation to 0 for a replacement and writes such files out at close.
+            if os.fstat(destination).st_size:
+                os.ftruncate(destination, 0)
             return copy_content(fd, destination, size)
 
         try:

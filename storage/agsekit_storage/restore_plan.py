@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 from agsekit_storage.changes import Comparison
 from agsekit_storage.errors import SnapshotNotFound
-from agsekit_storage.model import INODE, MODE, NLINK, Entry, Problem, Tree, join, split
+from agsekit_storage.model import INODE, MODE, NLINK, WIDTH, Entry, Problem, Tree, join, split
 
 TEMPORARY = b".agsekit-restore-"
 """How the names of files begin that a restore is writing; a crash may leave one."""
@@ -86,14 +86,25 @@ def plan_restore(
 def plan_everything(wanted: Tree, *, paths: Sequence[bytes] = ()) -> Plan:
     """Return the steps that make a snapshot, or a part of it, in an empty folder."""
     chosen = _selector(paths, wanted, None)
-    plan = Plan(scope=chosen, changed=frozenset(entry.path for entry in wanted.entries()))
+    linked = frozenset(path for group in hard_link_groups(wanted).values() for path in group)
+    plan = Plan(scope=chosen, changed=linked)
     unsaved = _Unsaved(wanted, None, ())
     if not paths:
         plan.adjust.append(b".")
-    for entry in wanted.entries():
-        if chosen(entry.path) and not unsaved.report(entry.path, plan):
-            plan.create.append(entry.path)
+    for path in _paths_at_or_below(wanted, paths):
+        if not unsaved.report(path, plan):
+            plan.create.append(path)
     return plan
+
+
+def _paths_at_or_below(tree: Tree, paths: Sequence[bytes]) -> Iterator[bytes]:
+    """Yield some paths of a tree and all that is below them, each once and in tree order; everything for no paths."""
+    folders = frozenset(paths)
+    for path, folder in tree.folders.items():
+        whole = not paths or path in folders or _is_below(path, folders)
+        for name in folder.names if whole else sorted(split(each)[1] for each in folders if split(each)[0] == path):
+            if whole or join(path, name) in folders:
+                yield join(path, name)
 
 
 def find(tree: Tree, path: bytes) -> Entry:
@@ -112,6 +123,9 @@ def hard_link_groups(tree: Tree) -> dict[int, list[bytes]]:
     """Return the files that have several names in a tree, by inode."""
     groups: dict[int, list[bytes]] = {}
     for path, folder in tree.folders.items():
+        counts = folder.stats[NLINK::WIDTH]
+        if not counts or max(counts) < 2:
+            continue
         for position, name in enumerate(folder.names):
             row = folder.row(position)
             if row[NLINK] > 1 and stat.S_ISREG(row[MODE]):
