@@ -58,7 +58,7 @@ def backup_once(
         render.print_json(documents.backup(result))
     else:
         render.result(describe_result(result))
-    keep_small(store, context.runner())
+    keep_small(store.path, context.runner())
     if not all(problem.harmless for problem in result.problems):
         raise typer.Exit(ExitCode.INCOMPLETE)
 
@@ -104,7 +104,7 @@ def backup_repeated(
 def _report(result: Result, store: Store, context: Context) -> None:
     warn_of(result)
     render.result(describe_result(result))
-    keep_small(store, context.runner())
+    keep_small(store.path, context.runner())
 
 
 def warn_of(result: Result) -> None:

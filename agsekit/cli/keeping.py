@@ -69,7 +69,7 @@ def prune_snapshots(
     if doomed and not dry_run:
         interactive.confirm(context, _("Delete {count} snapshots?").format(count=len(doomed)), yes=yes, flag="--yes")
         decisions = prune(store, target.keep, now=now, wait=DEFAULT_WAIT)
-        keep_small(store, context.runner())
+        keep_small(store.path, context.runner())
     if as_json:
         render.print_json(documents.decisions(decisions, dry_run=dry_run))
 

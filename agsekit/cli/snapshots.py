@@ -94,7 +94,7 @@ def list_snapshots(
             )
             for each in found
         ),
-        spare=(5, 4, 1),
+        spare=(5, 4, 1, 2),
     )
 
 
@@ -134,7 +134,7 @@ def restore_snapshot(
     store = target.existing_store()
     chosen = resolve(store, snapshot or "latest", now=time.time())
     request = RestoreRequest(chosen, relative_paths(paths or [], target.source), target.exclude, keep_new)
-    if to is None or dry_run:
+    if dry_run or (to is None and not yes):
         plan = preview_restore(store, request, into_empty=to is not None)
         if not as_json:
             show_plan(plan, chosen)
@@ -143,7 +143,11 @@ def restore_snapshot(
                 render.print_json(documents.restored(chosen.id, plan, None))
             return
         interactive.confirm(context, _("Restore?"), yes=yes, flag="--yes")
-    report_restored(_carry_out(store, request, to), chosen.id, to, store, as_json=as_json)
+    done = _carry_out(store, request, to)
+    if to is None and yes and not as_json:
+        # Agreed beforehand: then one look at the folder is enough, and the plan is told with what came of it.
+        show_plan(done.plan, chosen)
+    report_restored(done, chosen.id, to, store, as_json=as_json)
 
 
 def _carry_out(store: Store, request: RestoreRequest, to: Optional[Path]) -> Restored:
@@ -189,10 +193,14 @@ def show_plan(plan: Plan, snapshot: Snapshot) -> None:
         (_("delete"), [*plan.clear, *plan.delete]),
     ):
         if paths:
-            names = ", ".join(map(render.safe_path, paths[:_SHOWN])) + (", …" if len(paths) > _SHOWN else "")
+            names = ", ".join(_name(path) for path in paths[:_SHOWN]) + (", …" if len(paths) > _SHOWN else "")
             render.say(f"  {sentence} {len(paths)}: {names}")
     for problem in plan.problems:
         render.warn(render.describe_problem(problem))
+
+
+def _name(path: bytes) -> str:
+    return _("the folder itself") if path == b"." else render.safe_path(path)
 
 
 def report_restored(done: Restored, snapshot_id: str, to: Optional[Path], store: Store, *, as_json: bool) -> None:
