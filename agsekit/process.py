@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import os
+import select
 import shlex
+import shutil
+import signal
 import subprocess
-from collections.abc import Callable, Mapping, Sequence
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Optional
+from typing import NoReturn, Optional
 
 from agsekit.errors import AgsekitError
 from agsekit.i18n import _
@@ -63,11 +69,19 @@ class Runner:
             self._trace(shlex.join(argv))
 
     def run(
-        self, argv: Sequence[str], *, stdin: bytes = b"", timeout: Optional[float] = 60.0, cwd: str = "/"
+        self,
+        argv: Sequence[str],
+        *,
+        stdin: bytes = b"",
+        timeout: Optional[float] = 60.0,
+        cwd: str = "/",
+        environment: Optional[Mapping[str, str]] = None,
+        inherit: Sequence[int] = (),
     ) -> Completed:
         """Run a program to its end and capture what it prints.
 
         `cwd` is `/` unless told otherwise, so that nothing is ever looked up in a folder an agent writes.
+        `environment` stands in for that of the runner; the descriptors in `inherit` are passed on.
 
         Raises:
             ProgramMissing: there is no such program.
@@ -79,17 +93,102 @@ class Runner:
                 list(argv),
                 input=stdin,
                 capture_output=True,
-                env=self.environment,
+                env=self.environment if environment is None else dict(environment),
                 cwd=cwd,
                 timeout=timeout,
                 check=False,
+                pass_fds=tuple(inherit),
             )
         except FileNotFoundError:
             raise ProgramMissing(argv[0]) from None
         except subprocess.TimeoutExpired:
-            raise ProgramTimeout(
-                _("{command} did not answer within {seconds} s").format(
-                    command=shlex.join(argv[:3]), seconds=int(timeout or 0)
-                )
-            ) from None
+            raise _timeout(argv, timeout) from None
         return Completed(tuple(argv), done.returncode, done.stdout, done.stderr)
+
+    def watch(
+        self, argv: Sequence[str], *, stdin: bytes, timeout: float, on_output: Callable[[bytes], None]
+    ) -> Completed:
+        """Run a program like `run`, and hand on what it prints on standard output as soon as it does.
+
+        Raises:
+            ProgramMissing: there is no such program.
+            ProgramTimeout: it was still running after `timeout` seconds; it has been killed.
+        """
+        self.trace(argv)
+        printed = []
+        with tempfile.TemporaryFile() as given, tempfile.TemporaryFile() as errors:
+            given.write(stdin)
+            given.seek(0)
+            try:
+                process = subprocess.Popen(
+                    list(argv), stdin=given, stdout=subprocess.PIPE, stderr=errors, env=self.environment, cwd="/"
+                )
+            except FileNotFoundError:
+                raise ProgramMissing(argv[0]) from None
+            with process:
+                try:
+                    for chunk in _chunks(process, time.monotonic() + timeout):
+                        printed.append(chunk)
+                        on_output(chunk)
+                    process.wait(timeout=_AFTER_THE_LAST_WORD)
+                except subprocess.TimeoutExpired:
+                    raise _timeout(argv, timeout) from None
+                finally:
+                    process.kill()
+            errors.seek(0)
+            return Completed(tuple(argv), process.returncode, b"".join(printed), errors.read())
+
+    def show(self, argv: Sequence[str]) -> int:
+        """Run a program where the user sees it and can answer it, and return its exit code.
+
+        All it prints goes to standard error: it is not the result of the command that the user gave.
+
+        Raises:
+            ProgramMissing: there is no such program.
+        """
+        self.trace(argv)
+        try:
+            return subprocess.run(list(argv), stdout=2, env=self.environment, cwd="/", check=False).returncode
+        except FileNotFoundError:
+            raise ProgramMissing(argv[0]) from None
+
+    def become(self, argv: Sequence[str]) -> NoReturn:
+        """Turn this process into a program, in the folder and on the terminal of the user.
+
+        Raises:
+            ProgramMissing: there is no such program; only absolute folders of PATH are searched, since the
+                user may be in a folder that an agent writes.
+        """
+        folders = [folder for folder in self.environment.get("PATH", os.defpath).split(":") if folder.startswith("/")]
+        program = shutil.which(argv[0], path=":".join(folders))
+        if program is None:
+            raise ProgramMissing(argv[0])
+        self.trace(argv)
+        # Python ignores these, and a program inherits that.
+        for number in (signal.SIGPIPE, signal.SIGXFSZ):
+            signal.signal(number, signal.SIG_DFL)
+        os.execve(program, list(argv), self.environment)  # noqa: S606
+
+
+_AFTER_THE_LAST_WORD = 60.0
+
+
+def _chunks(process: subprocess.Popen[bytes], deadline: float) -> Iterator[bytes]:
+    output = process.stdout
+    while output is not None:
+        left = deadline - time.monotonic()
+        if left <= 0:
+            raise subprocess.TimeoutExpired(process.args, 0)
+        if select.select([output], [], [], left)[0]:
+            chunk = os.read(output.fileno(), 65536)
+            if not chunk:
+                return
+            yield chunk
+
+
+def _timeout(argv: Sequence[str], timeout: Optional[float]) -> ProgramTimeout:
+    return ProgramTimeout(
+        _("{command} did not answer within {seconds} s").format(
+            command=shlex.join(argv[:3]), seconds=int(timeout or 0)
+        )
+    )

@@ -15,6 +15,16 @@ def agent_scripts() -> Path:
     return _data() / "agent_scripts"
 
 
+def systemd_units() -> Path:
+    """Return the folder of the unit files for the user's service manager."""
+    return _data() / "systemd_units"
+
+
+def project_folder() -> Path:
+    """Return the folder that holds all files which are not Python."""
+    return _data()
+
+
 def _data() -> Path:
     """Wheels carry the files under agsekit/_data; a checkout keeps them at the top level."""
     package = Path(__file__).resolve().parent

@@ -7,6 +7,7 @@ set -euo pipefail
 cd "${checkout:?}"
 
 need git:git rsync:rsync bwrap:bubblewrap shellcheck:shellcheck ps:procps setfacl:acl setfattr:attr script:bsdutils
+need ssh:openssh-client /usr/sbin/sshd:openssh-server proxychains4:proxychains4 systemd-analyze:systemd
 need_python
 
 # The tests need nothing of the caller's: no configuration, no language, no colour.

@@ -17,6 +17,7 @@ from agsekit.config.select import agent_named, mount_for, vm_for_run
 from agsekit.engines.base import Engine, GuestCommand, MountPoint
 from agsekit.errors import AgsekitError, NotFoundError
 from agsekit.i18n import _
+from agsekit.network.proxychains import choose_proxy, through_proxy
 from agsekit.protection.session import ProtectedRun, Summary
 from agsekit.protection.target import target_of
 from agsekit.terminal import run_foreground
@@ -26,7 +27,10 @@ from agsekit_storage.snapshots import Result
 
 @dataclass(frozen=True)
 class RunRequest:
-    """What the user asked for. `folder` is None when none was named; `working_folder` is where the user is."""
+    """What the user asked for. `folder` is None when none was named; `working_folder` is where the user is.
+
+    `proxy` is `scheme://host:port`, empty for none, or None for what the configuration says.
+    """
 
     agent: str
     folder: Optional[Path]
@@ -36,6 +40,7 @@ class RunRequest:
     skip_default_args: bool = False
     backups: bool = True
     tty: bool = False
+    proxy: Optional[str] = None
 
 
 @dataclass(frozen=True)
@@ -55,12 +60,14 @@ class RunHooks:
     """How a run reports.
 
     `on_status` gets a sentence when something that takes long begins, `on_started` the host command of the agent.
+    `on_ready` is called with the mounts once the VM runs and has them, before anything relies on that.
     """
 
     on_status: Callable[[str], None]
     on_snapshot: OnEvent
     on_protected: Callable[[Result], None]
     on_started: Callable[[Sequence[str]], None]
+    on_ready: Callable[[Sequence[MountPoint]], None] = lambda mounts: None
 
 
 def plan_run(config: Config, request: RunRequest) -> RunPlan:
@@ -68,6 +75,7 @@ def plan_run(config: Config, request: RunRequest) -> RunPlan:
 
     Raises:
         NotFoundError: one of them is not in the configuration, or the folder is in no mount.
+        UsageError: the proxy is none.
     """
     agent = agent_named(config, request.agent)
     mount = mount_for(config, request.folder or request.working_folder, vm=request.vm)
@@ -86,9 +94,10 @@ def plan_run(config: Config, request: RunRequest) -> RunPlan:
         )
     guest_folder = _guest_folder(mount, request.folder or request.working_folder) if mount else None
     run_id = time.strftime("%Y%m%d-%H%M%S-", time.gmtime()) + secrets.token_hex(3)
-    command = GuestCommand(
-        [*_program(agent), *_arguments(agent, request)], run_id, agent.env, guest_folder, request.tty
+    proxied = through_proxy(
+        [*_program(agent), *_arguments(agent, request)], agent.env, choose_proxy(request.proxy, agent, vm)
     )
+    command = GuestCommand(proxied.argv, run_id, proxied.env, guest_folder, request.tty)
     return RunPlan(run_id, agent, vm, mount, guest_folder, command)
 
 
@@ -121,6 +130,7 @@ def execute_run(
     mounts = [MountPoint(plan.mount.source, plan.mount.target)] if plan.mount else []
     protection = _protection(plan, plan.mount, home) if plan.mount and backups else None
     engine.make_ready(plan.vm, mounts, on_event=hooks.on_status)
+    hooks.on_ready(mounts)
 
     def end_inside() -> None:
         if not engine.capabilities.ends_with_client:

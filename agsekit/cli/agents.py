@@ -1,6 +1,7 @@
 """Commands about agents."""
 
 import sys
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Annotated, Optional
 
@@ -12,10 +13,13 @@ from agsekit.cli.context import Context
 from agsekit.cli.options import context_of, passed_on
 from agsekit.cli.snapshots import restore_command
 from agsekit.config.model import Mount
+from agsekit.engines.base import Engine, MountPoint
 from agsekit.engines.registry import engine_for
 from agsekit.errors import AgsekitError, ExitCode, UsageError
 from agsekit.i18n import _
+from agsekit.machines.wake import wake
 from agsekit.protection.session import Summary
+from agsekit.protection.upkeep import keep_small
 from agsekit_storage.errors import StorageError
 from agsekit_storage.model import Changes
 
@@ -29,6 +33,14 @@ def run(
         Optional[Path], typer.Argument(metavar="SOURCE_DIR", help=_("A mounted folder, or one below it."))
     ] = None,
     vm: Annotated[Optional[str], typer.Option("--vm", metavar="NAME", help=_("Run it in this VM."))] = None,
+    proxychains: Annotated[
+        Optional[str],
+        typer.Option(
+            "--proxychains",
+            metavar="URL",
+            help=_("Send it through this proxy (scheme://host:port); empty: through none."),
+        ),
+    ] = None,
     disable_backups: Annotated[bool, typer.Option("--disable-backups", help=_("Take no snapshot at all."))] = False,
     skip_default_args: Annotated[
         bool, typer.Option("--skip-default-args", help=_("Leave out `default-args` of the configuration."))
@@ -44,6 +56,7 @@ def run(
         passed_on(ctx),
         skip_default_args,
         tty=sys.stdin.isatty() and sys.stdout.isatty(),
+        proxy=proxychains,
     )
     try:
         code, summary, plan = _run(context, request, backups=not disable_backups)
@@ -55,7 +68,10 @@ def run(
     if summary and plan.mount:
         _warn_of(summary)
         if not context.quiet:
+            if sys.stderr.isatty():
+                render.say()  # the agent may have left the cursor anywhere in a line
             _show_summary(summary, plan.mount)
+        keep_small(plan.mount.backup, context.runner())
     raise typer.Exit(code)
 
 
@@ -80,9 +96,18 @@ def _run(context: Context, request: RunRequest, *, backups: bool) -> tuple[int, 
             on_snapshot=on_event,
             on_protected=lambda first: None,
             on_started=runner.trace,
+            on_ready=lambda mounts: _wake(context, plan, engine, mounts, say),
         )
         code, summary = execute_run(plan, engine, backups=backups, home=context.home, hooks=hooks)
     return code, summary, plan
+
+
+def _wake(
+    context: Context, plan: RunPlan, engine: Engine, mounts: Sequence[MountPoint], say: Callable[[str], None]
+) -> None:
+    """Check a VM that may not have noticed that this machine has slept."""
+    folder = context.runtime_folder / "vms"
+    wake(plan.vm, engine, mounts, folder=folder, on_event=lambda text: say(render.safe(text)))
 
 
 def _silent(text: str) -> None:

@@ -50,6 +50,16 @@ class Context:
         """Where logs go."""
         return paths.state_folder(self.environment, self.home)
 
+    @property
+    def runtime_folder(self) -> Path:
+        """Where locks go, and what only matters until the next start of this machine."""
+        return paths.runtime_folder(self.environment, self.home)
+
+    @property
+    def ssh_folder(self) -> Path:
+        """Where agsekit's own key and the host keys of the VMs are."""
+        return paths.config_folder(self.environment, self.home) / "ssh"
+
     def find_config(self) -> Path:
         """Return the path of the configuration; it need not exist."""
         return paths.find_config(self.config_path, self.environment, self.home)

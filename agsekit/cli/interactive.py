@@ -24,3 +24,20 @@ def confirm(context: Context, question: str, *, yes: bool, flag: str) -> None:
 
     if not questionary.confirm(f"{question} ({flag})", default=False).ask():
         raise typer.Abort
+
+
+def confirm_number(context: Context, question: str, number: int, *, yes: bool, flag: str) -> None:
+    """Go on only if the user types the number, which is harder to do without thinking than pressing a key.
+
+    Raises:
+        UsageError: nobody can be asked.
+        typer.Abort: something else was typed.
+    """
+    if yes:
+        return
+    if not context.may_ask():
+        raise UsageError(_("nobody can be asked here"), hint=_("give your agreement with {flag}").format(flag=flag))
+    import questionary
+
+    if (questionary.text(question).ask() or "").strip() != str(number):
+        raise typer.Abort

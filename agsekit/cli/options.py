@@ -146,6 +146,12 @@ def passed_on(ctx: typer.Context) -> list[str]:
     return words
 
 
+class HandingOnCommand(Command):
+    """A command that hands on everything after its first argument, `--` and what looks like options included."""
+
+    allow_interspersed_args = False
+
+
 class Group(TyperGroup):
     """A group of commands that also takes the common options, and lists its commands as they were added."""
 

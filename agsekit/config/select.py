@@ -29,6 +29,19 @@ def mount_for(config: Config, folder: Path, *, vm: str | None = None) -> Mount |
     return max(containing, key=lambda each: (len(each[0].parts), each[1].vm == vm))[1]
 
 
+def mount_of_source(config: Config, source: Path) -> Mount:
+    """Return the first mount of exactly this folder, by real paths, or raise `NotFoundError` with the known ones."""
+    real = os.path.realpath(source)
+    for mount in config.mounts:
+        if os.path.realpath(mount.source) == real:
+            return mount
+    known = [str(mount.source) for mount in config.mounts]
+    raise NotFoundError(
+        _("{folder} is not the source of a mount in the configuration").format(folder=source),
+        hint=_hint(str(source), known, config.path),
+    )
+
+
 def vm_for_run(config: Config, *, requested: str | None, mount: Mount | None, agent: Agent | None) -> Vm:
     """Return the VM that was asked for, else the mount's, else the agent's, else the first.
 
@@ -47,6 +60,27 @@ def vm_for_run(config: Config, *, requested: str | None, mount: Mount | None, ag
 def vm_named(config: Config, name: str) -> Vm:
     """Return the VM of that name, or raise `NotFoundError` with the known ones."""
     return _named(config.vms, name, _("There is no VM '{name}' in the configuration"), config.path)
+
+
+def mounts_of(config: Config, folder: Path, *, vm: str | None = None) -> list[Mount]:
+    """Return the mounts of the source that is `folder` or contains it, one for each VM that has it.
+
+    Raises:
+        NotFoundError: there is none, or none in `vm`.
+    """
+    if vm is not None:
+        vm_named(config, vm)
+    found = mount_for(config, folder, vm=vm)
+    source = os.path.realpath(found.source) if found else None
+    mounts = [each for each in config.mounts if os.path.realpath(each.source) == source and vm in (None, each.vm)]
+    if not mounts:
+        missing = _("{folder} does not belong to a mount of the configuration").format(folder=folder)
+        if vm is not None and found:
+            missing = _("{folder} is not mounted in the VM '{vm}'").format(folder=folder, vm=vm)
+        raise NotFoundError(
+            missing, hint=_hint(str(folder), [str(each.source) for each in config.mounts], config.path)
+        )
+    return mounts
 
 
 def agent_named(config: Config, name: str) -> Agent:

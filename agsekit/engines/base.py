@@ -12,6 +12,7 @@ from pathlib import Path, PurePosixPath
 from typing import Optional, Protocol
 
 from agsekit.config.model import Vm
+from agsekit.process import Completed
 
 OnEvent = Callable[[str], None]
 """Called with one translated sentence when something that takes long begins."""
@@ -39,11 +40,27 @@ class MountPoint:
 
 @dataclass(frozen=True)
 class Instance:
-    """A VM as it is now; `mounts` are those the engine has registered."""
+    """A VM as it is now; `mounts` are those the engine has registered.
+
+    `folder` is the folder of the host that goes with the VM when it is deleted; None when the engine keeps
+    its machines where nobody looks. `address` is the IP address of its ssh server; None unless it runs and
+    has one.
+    """
 
     name: str
     state: State
     mounts: Sequence[MountPoint] = ()
+    folder: Optional[Path] = None
+    address: Optional[str] = None
+
+
+@dataclass(frozen=True)
+class Difference:
+    """A size that is not what the configuration says; `key` is cpu, ram (bytes) or disk (bytes)."""
+
+    key: str
+    configured: int
+    actual: int
 
 
 @dataclass(frozen=True)
@@ -53,10 +70,18 @@ class Capabilities:
     `own_kernel`: a bug in the kernel of the guest does not reach the host.
     `ends_with_client`: when the host command dies, everything it started inside dies too; otherwise
     `terminate` has to be called.
+    `boots`: a VM is started and stopped; otherwise it is there whenever a command needs it.
+    `own_system`: what runs inside are programs of the VM, which have to be installed there, and an sshd.
+    `sized`: a VM has the processors, the memory and the disk of the configuration.
+    `lasting_mounts`: a mount stays until it is removed; otherwise each command gets its mounts anew.
     """
 
     own_kernel: bool
     ends_with_client: bool
+    boots: bool = False
+    own_system: bool = False
+    sized: bool = False
+    lasting_mounts: bool = False
 
 
 @dataclass(frozen=True)
@@ -104,6 +129,53 @@ class Engine(Protocol):
 
     def inspect(self, vm: Vm) -> Instance:
         """Return the VM as it is now, in one call to the engine; `State.ABSENT` when there is none."""
+        ...
+
+    def create(self, vm: Vm, user_data: str, *, on_event: OnEvent) -> None:
+        """Make the VM, which is ABSENT, and wait until it runs and has finished its first start.
+
+        `user_data` is for cloud-init, and means nothing to an engine without `own_system`. When this fails or
+        is interrupted half-way, `inspect` tells how far it came, and `start` goes on from there.
+        """
+        ...
+
+    def start(self, vm: Vm, *, on_event: OnEvent) -> None:
+        """Return once the VM runs. A boot that is under way is waited for, a stuck one begun anew once."""
+        ...
+
+    def stop(self, vm: Vm, *, force: bool, on_event: OnEvent) -> None:
+        """Return once the VM is stopped; `force` cuts the power and loses what a suspended VM had in memory."""
+        ...
+
+    def delete(self, vm: Vm) -> None:
+        """Delete the VM and everything in it, whatever its state. An absent one is fine; other VMs stay."""
+        ...
+
+    def compare(self, vm: Vm) -> Sequence[Difference]:
+        """Return how the sizes of an existing VM, running or not, differ from the configuration."""
+        ...
+
+    def resize(self, vm: Vm, differences: Sequence[Difference]) -> None:
+        """Give a stopped VM the configured sizes; a disk that would shrink is refused by the engine."""
+        ...
+
+    def run_inside(self, vm: Vm, argv: Sequence[str], *, stdin: bytes = b"", timeout: float = 60.0) -> Completed:
+        """Run a command in a VM that runs, in its home folder and without a terminal, to its end.
+
+        Returns what it left, whatever its exit code; `argv` can be seen by every user on both sides. Sees no
+        mount where the engine has no lasting ones.
+        """
+        ...
+
+    def check_mount(self, vm: Vm, mount: MountPoint) -> None:
+        """Raise `EngineError` when this folder can never be mounted: it is missing, or named in a way that fails.
+
+        Costs no call to the engine.
+        """
+        ...
+
+    def unmount(self, vm: Vm, target: PurePosixPath) -> bool:
+        """Remove a mount and say whether there was one. The folder at `target` stays, empty."""
         ...
 
     def make_ready(self, vm: Vm, mounts: Sequence[MountPoint], *, on_event: OnEvent) -> None:

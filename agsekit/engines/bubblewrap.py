@@ -13,10 +13,19 @@ from pathlib import Path, PurePosixPath
 
 from agsekit.config.model import GUEST_HOME, Vm
 from agsekit.engines import sandbox_mounts, sandbox_support, sandbox_view
-from agsekit.engines.base import Capabilities, GuestCommand, HostCommand, Instance, MountPoint, OnEvent, State
+from agsekit.engines.base import (
+    Capabilities,
+    Difference,
+    GuestCommand,
+    HostCommand,
+    Instance,
+    MountPoint,
+    OnEvent,
+    State,
+)
 from agsekit.errors import EngineError
 from agsekit.i18n import _
-from agsekit.process import Runner
+from agsekit.process import Completed, Runner
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 _NOTICE = "notice-shown"
@@ -70,9 +79,65 @@ class BubblewrapEngine:
         return GUEST_HOME
 
     def inspect(self, vm: Vm) -> Instance:
-        """Return RUNNING when the sandbox has its home, else STOPPED; mounts are made for each command."""
-        state = State.RUNNING if self._home(vm).is_dir() else State.STOPPED
-        return Instance(vm.name, state)
+        """Return RUNNING when the sandbox has its home, else ABSENT; mounts are made for each command."""
+        exists = self._home(vm).is_dir()
+        return Instance(vm.name, State.RUNNING if exists else State.ABSENT, folder=self._folder(vm))
+
+    def create(self, vm: Vm, user_data: str, *, on_event: OnEvent) -> None:
+        """Create the home, once this machine is seen to be able to make sandboxes."""
+        self.make_ready(vm, (), on_event=on_event)
+
+    def start(self, vm: Vm, *, on_event: OnEvent) -> None:
+        """Create the home if it is missing: there is nothing to boot."""
+        self.make_ready(vm, (), on_event=on_event)
+
+    def stop(self, vm: Vm, *, force: bool, on_event: OnEvent) -> None:
+        """Do nothing: a sandbox is there only while a command runs in it."""
+
+    def delete(self, vm: Vm) -> None:
+        """Delete the home and what belongs to it.
+
+        What an agent wrote there may be nested deeper than a function can call itself, or closed to its owner,
+        and links in it lead anywhere: the system's own tools can cope with all of that.
+        """
+        folder = self._folder(vm)
+        if not os.path.lexists(folder):
+            return
+        self._runner.run(["chmod", "-R", "u+rwX", "--", str(folder)], timeout=None)
+        done = self._runner.run(["rm", "-rf", "--one-file-system", "--", str(folder)], timeout=None)
+        if done.returncode:
+            raise EngineError(
+                _("The folder {folder} cannot be deleted").format(folder=folder),
+                hint=_("end what still runs in the sandbox, and try again"),
+                details=done.error_text,
+            )
+
+    def compare(self, vm: Vm) -> Sequence[Difference]:
+        """Return nothing: a sandbox uses the processors, the memory and the disk of the host."""
+        return ()
+
+    def resize(self, vm: Vm, differences: Sequence[Difference]) -> None:
+        """Do nothing: see `compare`."""
+
+    def run_inside(self, vm: Vm, argv: Sequence[str], *, stdin: bytes = b"", timeout: float = 60.0) -> Completed:
+        """Run a command in a sandbox of its own, without mounts."""
+        self.make_ready(vm, (), on_event=lambda text: None)
+        command = self.command(vm, (), GuestCommand(argv, run_id="inside"))
+        try:
+            return self._runner.run(
+                command.argv, stdin=stdin, timeout=timeout, environment=command.env, inherit=command.inherit
+            )
+        finally:
+            for descriptor in command.inherit:
+                os.close(descriptor)
+
+    def check_mount(self, vm: Vm, mount: MountPoint) -> None:
+        """Refuse a source that is missing or a link, and a target that hides a part of the system."""
+        sandbox_mounts.check_mounts([mount])
+
+    def unmount(self, vm: Vm, target: PurePosixPath) -> bool:
+        """Return False: nothing stays mounted."""
+        return False
 
     def make_ready(self, vm: Vm, mounts: Sequence[MountPoint], *, on_event: OnEvent) -> None:
         """Create the home, check the mounts, and see once that this machine can make sandboxes."""

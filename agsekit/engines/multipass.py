@@ -8,12 +8,11 @@ from __future__ import annotations
 
 import re
 import shlex
-import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import PurePosixPath
 
 from agsekit.config.model import GUEST_HOME, Vm
-from agsekit.engines import guest_scripts, multipass_answers
+from agsekit.engines import guest_scripts, multipass_answers, multipass_mounts
 from agsekit.engines.base import (
     Capabilities,
     GuestCommand,
@@ -24,41 +23,23 @@ from agsekit.engines.base import (
     State,
 )
 from agsekit.engines.multipass_answers import MultipassError
+from agsekit.engines.multipass_client import CALL_SECONDS, POLL_SECONDS, exec_command
+from agsekit.engines.multipass_lifecycle import MultipassLifecycle
 from agsekit.errors import EngineError
 from agsekit.i18n import _
-from agsekit.process import Completed, ProgramMissing, ProgramTimeout, Runner
 
-_BOOT_SECONDS = 600
-_CALL_SECONDS = 60.0
-_POLL_SECONDS = 1.0
 _MOUNT_ATTEMPTS = 3
-_SSH_ATTEMPTS = 3
 _VARIABLE_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _RUN_ID = re.compile(r"[A-Za-z0-9-]+")
 
 
-class MultipassEngine:
-    """The engine behind `engine: multipass`.
-
-    `now` returns seconds of a clock that never goes back; `sleep` waits for that many. A command waits for
-    `mount_seconds` inside until its folder is mounted.
-    """
+class MultipassEngine(MultipassLifecycle):
+    """The engine behind `engine: multipass`."""
 
     name = "multipass"
-    capabilities = Capabilities(own_kernel=True, ends_with_client=False)
-
-    def __init__(
-        self,
-        runner: Runner,
-        *,
-        now: Callable[[], float] = time.monotonic,
-        sleep: Callable[[float], None] = time.sleep,
-        mount_seconds: int = 15,
-    ) -> None:
-        self._runner = runner
-        self._now = now
-        self._sleep = sleep
-        self._mount_seconds = mount_seconds
+    capabilities = Capabilities(
+        own_kernel=True, ends_with_client=False, boots=True, own_system=True, sized=True, lasting_mounts=True
+    )
 
     def home(self, vm: Vm) -> PurePosixPath:
         """Return the home folder inside."""
@@ -68,22 +49,12 @@ class MultipassEngine:
         """Return None: a VM isolates as well as users expect."""
         return None
 
-    def inspect(self, vm: Vm) -> Instance:
-        """Return the VM as it is now; `info` is the one command that never starts anything."""
-        try:
-            done = self._call(vm, ["info", vm.name, "--format", "json"])
-        except MultipassError as error:
-            if error.says("does not exist"):
-                return Instance(vm.name, State.ABSENT)
-            raise
-        return multipass_answers.instance(vm.name, done.text)
-
     def make_ready(self, vm: Vm, mounts: Sequence[MountPoint], *, on_event: OnEvent) -> None:
         """Start the VM if it is not running and mount what of `mounts` is missing."""
         instance = self._running(vm, on_event)
         for attempt in range(_MOUNT_ATTEMPTS):
             if attempt:
-                self._sleep(_POLL_SECONDS)
+                self._sleep(POLL_SECONDS)
             problem = self._mount_missing(vm, instance, mounts, on_event)
             if problem is None and multipass_answers.is_complete(instance, mounts):
                 return
@@ -108,7 +79,7 @@ class MultipassEngine:
         wait = [_mount_around(folder, mounts), str(self._mount_seconds)]
         words = [command.run_id, str(folder), problem, *wait, secrets, *command.argv]
         inside = ["bash", "-lc", guest_scripts.START_AGENT, "agsekit", *words]
-        return HostCommand(_exec(vm, inside), dict(self._runner.environment))
+        return HostCommand(exec_command(vm, inside), dict(self._runner.environment))
 
     def terminate(self, vm: Vm, run_id: str) -> None:
         """End whatever the run still has inside, first asking and then killing."""
@@ -125,39 +96,6 @@ class MultipassEngine:
                 details=error.details,
             ) from error
 
-    def _running(self, vm: Vm, on_event: OnEvent) -> Instance:
-        instance = self.inspect(vm)
-        if instance.state is State.RUNNING:
-            return instance
-        if instance.state in (State.ABSENT, State.DELETED):
-            raise multipass_answers.gone(vm.name, instance.state)
-        on_event(_("Starting VM {name}").format(name=vm.name))
-        deadline = self._now() + _BOOT_SECONDS
-        if instance.state in (State.STOPPED, State.SUSPENDED):
-            self._start(vm)
-            instance = self.inspect(vm)
-        # A boot goes through Unknown each time that no address is found within a second, and `start` is
-        # refused then; all there is to do is to wait.
-        while instance.state in (State.STARTING, State.UNKNOWN):
-            if self._now() >= deadline:
-                break
-            self._sleep(_POLL_SECONDS)
-            instance = self.inspect(vm)
-        if instance.state is not State.RUNNING:
-            raise EngineError(
-                _("VM {name} did not start; its state is {state}").format(name=vm.name, state=instance.state.value),
-                hint=_("Stop it with `agsekit stop-vm {name}` and try again").format(name=vm.name),
-            )
-        return instance
-
-    def _start(self, vm: Vm) -> None:
-        try:
-            self._call(vm, ["start", vm.name, "--timeout", str(_BOOT_SECONDS)], timeout=_BOOT_SECONDS + _CALL_SECONDS)
-        except MultipassError as error:
-            # The daemon goes on when the client has lost patience; and another client may have been first.
-            if not error.timed_out and not error.says("in an unknown state"):
-                raise
-
     def _mount_missing(
         self, vm: Vm, instance: Instance, mounts: Sequence[MountPoint], on_event: OnEvent
     ) -> MultipassError | None:
@@ -165,6 +103,7 @@ class MultipassEngine:
         for target in multipass_answers.misplaced(instance, mounts):
             self._call(vm, ["umount", f"{vm.name}:{target}"])
         for mount in multipass_answers.missing(instance, mounts):
+            self.check_mount(vm, mount)
             on_event(_("Mounting {source} in VM {name}").format(source=mount.source, name=vm.name))
             try:
                 self._mount(vm, mount)
@@ -174,11 +113,25 @@ class MultipassEngine:
                 return error
         return None
 
+    def check_mount(self, vm: Vm, mount: MountPoint) -> None:
+        """Refuse what Multipass would refuse, or say yes to and then not mount."""
+        multipass_mounts.check_source(mount.source, self._runner.environment)
+
+    def unmount(self, vm: Vm, target: PurePosixPath) -> bool:
+        """Remove a mount, also the rest of one that failed, which `info` does not list."""
+        try:
+            self._call(vm, ["umount", f"{vm.name}:{target}"])
+        except MultipassError as error:
+            if not error.says("is not mounted"):
+                raise
+            return False
+        return True
+
     def _mount(self, vm: Vm, mount: MountPoint) -> None:
         place = f"{vm.name}:{mount.target}"
         mounting = ["mount", str(mount.source), place]
         try:
-            self._call(vm, mounting, timeout=10 * _CALL_SECONDS)
+            self._call(vm, mounting, timeout=10 * CALL_SECONDS)
         except MultipassError as error:
             if error.says("Error enabling mount support"):
                 self._call(vm, ["umount", place])  # it stays registered, and would block the next attempt
@@ -186,7 +139,7 @@ class MultipassEngine:
                 raise
             # `info` does not list it, so it is the rest of a mount that failed.
             self._call(vm, ["umount", place])
-            self._call(vm, mounting, timeout=10 * _CALL_SECONDS)
+            self._call(vm, mounting, timeout=10 * CALL_SECONDS)
 
     def _store_secrets(self, vm: Vm, run_id: str, env: Mapping[str, str]) -> str:
         """Put the environment into a private file in the memory of the guest and return its path."""
@@ -200,46 +153,6 @@ class MultipassEngine:
                 hint=_("Try again; restart the VM if that does not help"),
             )
         return found.group(1)
-
-    def _inside(self, vm: Vm, argv: Sequence[str], *, stdin: bytes = b"") -> Completed:
-        """Run a short command inside; a connection that could not be made is tried again."""
-        attempt = 1
-        while True:
-            try:
-                return self._call(vm, _exec(vm, argv)[1:], stdin=stdin)
-            except MultipassError as error:
-                if attempt == _SSH_ATTEMPTS or not error.says("exec failed: ssh connection failed"):
-                    raise
-            attempt += 1
-            self._sleep(_POLL_SECONDS)
-
-    def _call(self, vm: Vm, argv: Sequence[str], *, stdin: bytes = b"", timeout: float = _CALL_SECONDS) -> Completed:
-        """Run `multipass` and return what it left.
-
-        Only the exit code decides: stderr may hold log lines of the daemon after a success.
-
-        Raises:
-            MultipassError: it failed.
-            EngineError: it is missing or did not answer.
-        """
-        try:
-            done = self._runner.run(["multipass", *argv], stdin=stdin, timeout=timeout)
-        except ProgramMissing:
-            raise multipass_answers.not_installed() from None
-        except ProgramTimeout as error:
-            raise EngineError(error.message, hint=multipass_answers.restart_daemon_hint()) from None
-        if done.returncode:
-            raise multipass_answers.failure(vm.name, argv[0], done)
-        return done
-
-
-def _exec(vm: Vm, argv: Sequence[str]) -> list[str]:
-    """Return how to run argv inside, unchanged.
-
-    Without `-n` the working folder of the caller decides where the command runs; with `-d` the quoting of
-    argv is lost for some commands.
-    """
-    return ["multipass", "exec", vm.name, "-n", "--", *argv]
 
 
 def _mount_around(folder: PurePosixPath, mounts: Sequence[MountPoint]) -> str:

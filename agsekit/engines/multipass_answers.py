@@ -21,20 +21,27 @@ _STATES: Mapping[str, State] = {
     "Restarting": State.STARTING,
 }
 _CLIENT_TIMEOUT = 5
+_OWN_WORDS = ("exec failed:", "start failed:", "info failed:", "[error] [client]", "Timed out waiting for")
 
 
 class MultipassError(EngineError):
     """A call to Multipass failed; `details` is what it wrote to stderr."""
 
-    def __init__(self, message: str, *, returncode: int, stderr: str, hint: str | None) -> None:
-        super().__init__(message, hint=hint, details=stderr)
-        self.returncode = returncode
-        self._stderr = stderr
+    def __init__(self, message: str, *, completed: Completed, hint: str | None) -> None:
+        super().__init__(message, hint=hint, details=completed.error_text)
+        self.completed = completed
+        self.returncode = completed.returncode
+        self._stderr = completed.error_text
 
     @property
     def timed_out(self) -> bool:
         """Whether the client stopped waiting; the daemon goes on."""
         return self.returncode == _CLIENT_TIMEOUT
+
+    @property
+    def about_multipass(self) -> bool:
+        """Whether Multipass itself failed; otherwise this is the exit code of a command inside."""
+        return any(line.startswith(_OWN_WORDS) for line in self._stderr.splitlines())
 
     def says(self, words: str) -> bool:
         """Whether Multipass gave this as the reason."""
@@ -53,13 +60,23 @@ def instance(name: str, text: str) -> Instance:
             MountPoint(Path(mount["source_path"]), PurePosixPath(target))
             for target, mount in entry.get("mounts", {}).items()
         ]
-        return Instance(name, _STATES.get(entry["state"], State.UNKNOWN), mounts)
+        state = _STATES.get(entry["state"], State.UNKNOWN)
+        return Instance(name, state, mounts, address=_address(entry.get("ipv4")))
     except (ValueError, KeyError, TypeError, AttributeError):
         raise EngineError(
             _("Multipass gave an answer about VM {name} that agsekit does not understand").format(name=name),
             hint=_("See what `multipass info {name} --format json` prints").format(name=name),
             details=text,
         ) from None
+
+
+def _address(listed: object) -> str | None:
+    """Return the first of the listed addresses; the rest are of networks inside. It ends up on command lines."""
+    if not isinstance(listed, list) or not listed:
+        return None
+    import ipaddress
+
+    return str(ipaddress.ip_address(listed[0]))
 
 
 def missing(found: Instance, mounts: Sequence[MountPoint]) -> Sequence[MountPoint]:
@@ -122,7 +139,7 @@ def failure(name: str, command: str, done: Completed) -> MultipassError:
     """Return the error for a call that ended with a failure, with what to do about it."""
     text = done.error_text
     message, hint = _reason(name, command, text)
-    return MultipassError(message, returncode=done.returncode, stderr=text, hint=hint)
+    return MultipassError(message, completed=done, hint=hint)
 
 
 def _reason(name: str, command: str, text: str) -> tuple[str, str | None]:
@@ -144,12 +161,61 @@ def _reason(name: str, command: str, text: str) -> tuple[str, str | None]:
                 "that needs a network in the VM"
             ).format(name=name),
         )
-    if "Source path" in text:
-        return (
-            _("A folder to be mounted in VM {name} is missing, or cannot be read").format(name=name),
-            _("Create it, or correct `source` in the configuration"),
-        )
+    for words, sentence, hint in _known_reasons():
+        if words in text:
+            return sentence.format(name=name), hint.format(name=name)
     message = _("`multipass {command}` failed for VM {name}").format(command=command, name=name)
     if "in unknown state" in text or "in an unknown state" in text:
         return message, _("Stop the VM with `agsekit stop-vm {name}` and try again").format(name=name)
     return message, _("Try again; `--debug` shows the calls")
+
+
+def _known_reasons() -> Sequence[tuple[str, str, str]]:
+    """Return words of Multipass, and the sentence and the hint that they stand for."""
+    return (
+        (
+            "Source path",
+            _("A folder to be mounted in VM {name} is missing, or cannot be read"),
+            _("Create it, or correct `source` in the configuration"),
+        ),
+        (
+            "unable to mount to",
+            _("VM {name} needs the folder itself that something is to be mounted on"),
+            _("Set `target` in the configuration to one such as /home/ubuntu/project"),
+        ),
+        (
+            "Mounts are disabled",
+            _("This installation of Multipass allows no mounts, so VM {name} cannot have any"),
+            _("Allow them with `multipass set local.privileged-mounts=true`"),
+        ),
+        (
+            "is unknown or unreachable",
+            _("The image of VM {name} cannot be downloaded"),
+            _("See whether the network is up, and whether Multipass needs a proxy: `multipass find` lists images"),
+        ),
+        (
+            "Failed to copy",
+            _("The image of VM {name} cannot be copied"),
+            _("See whether the disk of Multipass is full, and try again"),
+        ),
+        (
+            "Invalid instance name",
+            _("Multipass does not accept {name} as the name of a VM"),
+            _("Choose one of letters, digits and hyphens that begins with a letter"),
+        ),
+        (
+            "is being prepared",
+            _("VM {name} is being made by another command"),
+            _("Wait for it, then run `agsekit create-vm {name}` again"),
+        ),
+        (
+            "Disk can only be expanded",
+            _("The disk of VM {name} cannot become smaller"),
+            _("Set `disk` in the configuration to what it has, or create the VM anew"),
+        ),
+        (
+            "must be stopped for modification",
+            _("The sizes of VM {name} can be changed only while it is stopped"),
+            _("Stop it with `agsekit stop-vm {name}` and try again"),
+        ),
+    )

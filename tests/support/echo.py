@@ -14,8 +14,8 @@ _PATIENCE = 10.0
 class EchoServer:
     """Answers every connection until it is closed; `connections` counts them."""
 
-    def __init__(self) -> None:
-        self._listener = socket.create_server((ADDRESS, 0))
+    def __init__(self, address: str = ADDRESS) -> None:
+        self._listener = socket.create_server((address, 0))
         self.port: int = self._listener.getsockname()[1]
         self.connections = 0
         self._thread = threading.Thread(target=self._serve, daemon=True)

@@ -13,9 +13,9 @@ from tests.support.sshd import ADDRESS
 class ProxyServer:
     """Leads every connection to `target`, a port of the loopback; `requests` says what was asked for and how."""
 
-    def __init__(self, target: int) -> None:
+    def __init__(self, target: int, address: str = ADDRESS) -> None:
         self._target = target
-        self._listener = socket.create_server((ADDRESS, 0))
+        self._listener = socket.create_server((address, 0))
         self.port: int = self._listener.getsockname()[1]
         self.requests: list[tuple[str, str, int]] = []
         self._thread = threading.Thread(target=self._serve, daemon=True)

@@ -154,6 +154,19 @@ def test_an_existing_vm_is_completed_with_key_packages_and_host_key(world: World
     assert asked(multipass) == []
 
 
+def test_packages_of_an_existing_vm_come_through_its_proxy(world: World, multipass: FakeMultipass) -> None:
+    multipass.add("box")
+    configure(world, "box", proxychains="http://10.0.0.1:3128")
+
+    done = world.agsekit("create-vm")
+
+    assert done.code == 0, done.err
+    options = "-o Acquire::http::Proxy=http://10.0.0.1:3128 -o Acquire::https::Proxy=http://10.0.0.1:3128"
+    update, install = read_inside(multipass, "box", "var/tmp/fake-apt-get").splitlines()
+    assert update == f"{options} update"
+    assert install.startswith(f"{options} install -y ")
+
+
 def test_what_cannot_be_installed_is_named_and_fails(world: World, multipass: FakeMultipass) -> None:
     multipass.add("box")
     (multipass.root("box") / "etc/no-network").touch()
@@ -455,6 +468,19 @@ def test_a_sandbox_needs_no_start_and_no_stop(world: World) -> None:
     for command in ("start-vm", "stop-vm", "restart-vm"):
         done = world.agsekit(command)
         assert (done.code, done.out[:34]) == (0, "box (bubblewrap) needs no start an")
+
+
+def test_interrupt_ends_the_wait_for_machines_that_boot(world: World, multipass: FakeMultipass) -> None:
+    configure(world, "one", "two")
+    for name in ("one", "two"):
+        multipass.add(name, state="Starting")
+    window = world.window("start-vm", "--all-vms")
+    window.expect("Starting VM")
+
+    window.type("\x03")
+
+    assert window.finish() == 130
+    assert "Cancelled." in window.everything
 
 
 # destroy

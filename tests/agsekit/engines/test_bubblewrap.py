@@ -411,7 +411,7 @@ def test_a_sandbox_is_stopped_until_it_has_a_home(sandbox: Sandbox) -> None:
 
     sandbox.ready()
 
-    assert (before, sandbox.engine.inspect(VM).state) == (State.STOPPED, State.RUNNING)
+    assert (before, sandbox.engine.inspect(VM).state) == (State.ABSENT, State.RUNNING)
 
 
 def test_the_notice_of_a_shared_kernel_comes_once_per_vm(sandbox: Sandbox) -> None:
@@ -486,3 +486,23 @@ def test_the_setting_that_is_in_the_way_is_named(settings: Sequence[str], names:
 )
 def test_the_hint_to_install_names_the_command_of_the_distribution(os_release: str, program: str) -> None:
     assert program in sandbox_support.install_command(os_release)
+
+
+def test_a_command_inside_comes_back_with_its_output_and_sees_no_mount(sandbox: Sandbox) -> None:
+    done = sandbox.engine.run_inside(VM, ["sh", "-c", "cat; pwd; ls; exit 3"], stdin=b"given\n")
+
+    assert (done.returncode, done.text) == (3, "given\n/home/ubuntu\n")
+
+
+def test_deleting_a_vm_leaves_the_others_and_what_links_lead_to(sandbox: Sandbox) -> None:
+    sandbox.ready()
+    sandbox.engine.create(Vm("other", engine="bubblewrap"), "", on_event=lambda text: None)
+    (sandbox.data / "vms/box/home/link").symlink_to(sandbox.project)
+    (sandbox.project / "kept").touch()
+
+    sandbox.engine.delete(VM)
+    sandbox.engine.delete(VM)
+
+    assert sandbox.engine.inspect(VM).state is State.ABSENT
+    assert sandbox.engine.inspect(Vm("other", engine="bubblewrap")).state is State.RUNNING
+    assert (sandbox.project / "kept").exists()

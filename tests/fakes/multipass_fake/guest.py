@@ -34,6 +34,21 @@ exec bwrap --unshare-user --uid $user --gid $user --dev-bind / / -- "$@"
 _SYSTEMCTL = """#!/bin/sh
 [ "$1" = poweroff ] && touch /run/fake-poweroff
 """
+_APT_GET = """#!/bin/sh
+echo "$*" >> /var/tmp/fake-apt-get
+[ ! -e /etc/no-network ] || { echo "E: Failed to fetch" >&2; exit 100; }
+while [ "$1" = -o ]; do shift 2; done
+[ "$1" = install ] || exit 0
+shift 2
+for package; do install -m 755 /dev/null "/usr/local/bin/$package"; done
+"""
+_SNAP = """#!/bin/sh
+echo "$*" >> /var/tmp/fake-snap
+[ "$1" != list ] || exec test -e "/var/lib/snapd/$2"
+[ ! -e /etc/no-network ] || { echo "error: cannot install \\"$2\\"" >&2; exit 1; }
+mkdir -p /var/lib/snapd && : > "/var/lib/snapd/$2"
+"""
+_HOST_KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIAABAgMEBQYHCAkKCwwNDg8QERITFBUWFxgZGhscHR4f root@box\n"
 _MOUNT = """#!/bin/sh
 cat /etc/fake-mounts
 """
@@ -42,6 +57,9 @@ _FILES = {
     "etc/passwd": "root:x:0:0:root:/root:/bin/bash\nubuntu:x:1000:1000:Ubuntu:/home/ubuntu:/bin/bash\n",
     "etc/group": "root:x:0:\nubuntu:x:1000:\n",
     "etc/profile": _PROFILE,
+    "etc/ssh/ssh_host_ed25519_key.pub": _HOST_KEY,
+    "local-bin/apt-get": _APT_GET,
+    "local-bin/snap": _SNAP,
     "local-bin/sudo": _SUDO,
     "local-bin/systemctl": _SYSTEMCTL,
     "local-bin/mount": _MOUNT,
@@ -54,7 +72,7 @@ def root_of(daemon: Daemon, instance: Instance) -> Path:
     root = home / "root"
     if (root / HOME[1:]).is_dir():
         return root
-    for folder in ("home/ubuntu", "tmp", "var/tmp", "run", "root", "opt", "srv", "mnt", "etc"):
+    for folder in ("home/ubuntu", "tmp", "var/tmp", "run", "root", "opt", "srv", "mnt", "etc/ssh"):
         (root / folder).mkdir(parents=True, exist_ok=True)
     (root / "tmp").chmod(0o1777)
     (home / "local-bin").mkdir(exist_ok=True)
@@ -69,6 +87,24 @@ def root_of(daemon: Daemon, instance: Instance) -> Path:
         if Path("/", name).is_symlink():
             (root / name).symlink_to(os.readlink(f"/{name}"))
     return root
+
+
+def first_start(daemon: Daemon, instance: Instance) -> None:
+    """Do what cloud-init does with the parts of the user data that somebody looks at afterwards."""
+    import yaml  # slow to load
+
+    root = root_of(daemon, instance)
+    data = yaml.safe_load(instance.cloud_init) or {}
+    keys = root / HOME[1:] / ".ssh/authorized_keys"
+    keys.parent.mkdir(mode=0o700, exist_ok=True)
+    keys.write_text("".join(f"{key}\n" for key in data.get("ssh_authorized_keys", [])))
+    for package in data.get("packages", []):
+        program = daemon.home_of(instance.name) / "local-bin" / str(package)
+        program.write_text("#!/bin/sh\n")
+        program.chmod(0o755)
+    finished = root / "var/lib/cloud/instance/boot-finished"
+    finished.parent.mkdir(parents=True)
+    finished.touch()
 
 
 def erase(home: Path) -> None:
@@ -157,7 +193,7 @@ def command(daemon: Daemon, instance: Instance, line: str, *, terminal: str) -> 
     ):
         if Path(system).exists() and not Path(system).is_symlink():
             argv += ["--ro-bind", system, system]
-    argv += ["--ro-bind", str(daemon.home_of(instance.name) / "local-bin"), "/usr/local/bin"]
+    argv += ["--bind", str(daemon.home_of(instance.name) / "local-bin"), "/usr/local/bin"]
     argv += ["--proc", "/proc", "--dev-bind", "/dev", "/dev", "--bind", instance.ram, "/dev/shm"]
     argv += _mounts(daemon, instance, root)
     session = "/run/fake-session.py"
@@ -180,7 +216,7 @@ def _mounts(daemon: Daemon, instance: Instance, root: Path) -> list[str]:
         if late or not Path(source).is_dir():
             argv += ["--dir", target]
             continue
-        argv += ["--bind", source, target]
+        argv += ["--tmpfs", target] if target in instance.stale else ["--bind", source, target]
         options = "rw,nosuid,nodev,relatime,user_id=0,group_id=0,allow_other"
         table.append(f":{source} on {target} type fuse.sshfs ({options})\n")
     (root / "etc/fake-mounts").write_text("".join(table))

@@ -7,6 +7,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from . import guest
 from .client import (
     COMMAND_LINE,
     TIMEOUT,
@@ -15,6 +16,7 @@ from .client import (
     clear,
     complain,
     end_spin,
+    errors_occurred,
     failed,
     parse,
     say,
@@ -46,10 +48,9 @@ def launch(daemon: Daemon, argv: Sequence[str]) -> None:
         raise failed("launch", 'Remote "" is unknown or unreachable.')
     spin(f"Creating {name}")
     try:
-        instance = _create(daemon, name, image, arguments)
+        instance = _create(daemon, name, image, arguments, cloud_init)
     finally:
         end_spin()
-    instance.cloud_init = cloud_init
     for word in arguments.options.get("mount", []):
         source, _, target = word.partition(":")
         register(instance, str(Path(source).absolute()), target or f"/home/ubuntu/{Path(source).name}")
@@ -111,7 +112,7 @@ def _check_in_the_daemon(daemon: Daemon, name: str, arguments: Arguments) -> Non
         raise failed("launch", f'instance "{name}" {reason}')
 
 
-def _create(daemon: Daemon, name: str, image: str, arguments: Arguments) -> Instance:
+def _create(daemon: Daemon, name: str, image: str, arguments: Arguments, cloud_init: str) -> Instance:
     problem = daemon.take("launch_failures") or ""
     file = Path(image[len("file://") :])
     if problem == "copy":
@@ -131,11 +132,16 @@ def _create(daemon: Daemon, name: str, image: str, arguments: Arguments) -> Inst
         disk=parse_size(arguments.value("disk", "5G")) or 5 * GIB,
         image=str(file) if image.startswith("file://") else "",
         release="Not Available" if image.startswith("file://") else "Ubuntu 24.04 LTS",
+        cloud_init=cloud_init,
         pending=list(daemon.situation("boot_states", [])),
     )
     daemon.instances[name] = instance
+    guest.first_start(daemon, instance)
+    if problem == "response":
+        instance.state, instance.pending = "Unknown", []
+        raise errors_occurred("launch", f"{name}: timed out waiting for response")
     if problem.startswith("timeout"):
-        instance.state = "Starting"
+        instance.state = "Running" if instance.pending else "Starting"
         instance.hidden_calls = int(problem.partition(":")[2] or 0) + 1
         raise CommandError(TIMEOUT, "Timed out waiting for instance launch.\n")
     return instance

@@ -83,7 +83,8 @@ def _boot_one(daemon: Daemon, instance: Instance) -> None:
     if state in ("Stopped", "Suspended"):
         problem = daemon.take("start_failures")
         if problem == "timeout":
-            instance.state, instance.doomed = "Starting", True
+            instance.pending = list(daemon.situation("boot_states", []))
+            instance.state, instance.doomed = ("Running", False) if instance.pending else ("Starting", True)
             raise CommandError(TIMEOUT, "Timed out waiting for instance to start.\n")
         if problem == "response":
             _never_answers(instance)

@@ -157,9 +157,10 @@ def umount(daemon: Daemon, argv: Sequence[str]) -> None:
             problems.append(f"instance '{name}' does not exist")
             continue
         if not colon:
-            instance.mounts, instance.half_mounted = {}, []
+            instance.mounts, instance.half_mounted, instance.stale = {}, [], []
             continue
         target = posixpath.normpath(target)
+        instance.stale = [each for each in instance.stale if each != target]
         if target in instance.mounts:
             del instance.mounts[target]
         elif target in instance.half_mounted:

@@ -29,7 +29,10 @@ class Snapshot:
 
 @dataclass
 class Instance:
-    """A machine. `pending` are states that the next queries see instead of `state`."""
+    """A machine. `pending` are states that the next queries see instead of `state`.
+
+    `stale` are targets of mounts behind which nothing answers: they show an empty folder.
+    """
 
     name: str
     state: str = "Running"
@@ -41,6 +44,7 @@ class Instance:
     cloud_init: str = ""
     mounts: dict[str, dict[str, Any]] = field(default_factory=dict)
     half_mounted: list[str] = field(default_factory=list)
+    stale: list[str] = field(default_factory=list)
     pending: list[str] = field(default_factory=list)
     hidden_calls: int = 0
     doomed: bool = False

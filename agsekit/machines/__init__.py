@@ -1,0 +1,1 @@
+"""The machines as a whole: made, compared with the configuration, prepared, mounted, woken."""

@@ -1,0 +1,1 @@
+"""The network between host and VM: ssh, port forwarding, proxies."""
