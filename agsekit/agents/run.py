@@ -19,7 +19,7 @@ from agsekit.errors import AgsekitError, NotFoundError
 from agsekit.i18n import _
 from agsekit.network.proxychains import choose_proxy, through_proxy
 from agsekit.protection.session import ProtectedRun, Summary
-from agsekit.protection.target import target_of
+from agsekit.protection.target import refuse_mounted_store, target_of
 from agsekit.terminal import run_foreground
 from agsekit_storage.events import OnEvent
 from agsekit_storage.snapshots import Result
@@ -92,6 +92,8 @@ def plan_run(config: Config, request: RunRequest) -> RunPlan:
             ),
             hint=_("leave out --vm, or add a mount for this VM to {path}").format(path=config.path),
         )
+    if mount and request.backups:
+        refuse_mounted_store(mount.backup, config)
     guest_folder = _guest_folder(mount, request.folder or request.working_folder) if mount else None
     run_id = time.strftime("%Y%m%d-%H%M%S-", time.gmtime()) + secrets.token_hex(3)
     proxied = through_proxy(

@@ -55,11 +55,12 @@ def run(
         vm,
         passed_on(ctx),
         skip_default_args,
+        backups=not disable_backups,
         tty=sys.stdin.isatty() and sys.stdout.isatty(),
         proxy=proxychains,
     )
     try:
-        code, summary, plan = _run(context, request, backups=not disable_backups)
+        code, summary, plan = _run(context, request)
     except UsageError:
         raise
     except (AgsekitError, StorageError, OSError) as error:
@@ -75,7 +76,7 @@ def run(
     raise typer.Exit(code)
 
 
-def _run(context: Context, request: RunRequest, *, backups: bool) -> tuple[int, Optional[Summary], RunPlan]:
+def _run(context: Context, request: RunRequest) -> tuple[int, Optional[Summary], RunPlan]:
     config = context.load_config()
     for warning in config.warnings:
         render.warn(render.safe(warning))
@@ -88,7 +89,7 @@ def _run(context: Context, request: RunRequest, *, backups: bool) -> tuple[int, 
         say(render.safe(notice))
     if plan.mount is None:
         say(_("This folder is in no mount: the agent starts in the home of the VM, and nothing is being backed up."))
-    elif not backups:
+    elif not request.backups:
         say(_("Snapshots are off: what the agent destroys is gone."))
     with render.snapshot_progress(_("Saving"), shown=not context.quiet) as on_event:
         hooks = RunHooks(
@@ -98,7 +99,7 @@ def _run(context: Context, request: RunRequest, *, backups: bool) -> tuple[int, 
             on_started=runner.trace,
             on_ready=lambda mounts: _wake(context, plan, engine, mounts, say),
         )
-        code, summary = execute_run(plan, engine, backups=backups, home=context.home, hooks=hooks)
+        code, summary = execute_run(plan, engine, backups=request.backups, home=context.home, hooks=hooks)
     return code, summary, plan
 
 

@@ -36,6 +36,8 @@ def snapshot(snapshot: Snapshot) -> dict[str, Any]:
         "complete": snapshot.complete,
         "pinned": snapshot.pinned,
         "metadata": snapshot.metadata,
+        "stored_bytes": snapshot.stored_bytes,
+        "mass_loss": snapshot.mass_loss,
         "run": dict(snapshot.run) if snapshot.run else None,
     }
 

@@ -75,8 +75,8 @@ def list_snapshots(
         (_("Age"), "right"),
         (_("Kind"), "left"),
         (_("Files"), "right"),
-        (_("Size"), "right"),
         (_("Changes"), "left"),
+        (_("Added"), "right"),
         ("", "left"),
     )
     render.table(
@@ -88,13 +88,13 @@ def list_snapshots(
                 render.age(now - each.created),
                 each.kind,
                 str(each.files) if each.kind != "foreign" else "",
-                render.size(each.bytes) if each.kind != "foreign" else "",
                 render.change_counts(each),
+                render.size(each.stored_bytes) if each.kind != "foreign" else "",
                 ", ".join([_("pinned")] * each.pinned + [_("incomplete")] * (not each.complete)),
             )
             for each in found
         ),
-        spare=(5, 4, 1, 2),
+        spare=(6, 4, 1, 2),
     )
 
 

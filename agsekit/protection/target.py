@@ -12,7 +12,7 @@ from agsekit.config.model import Config, Mount
 from agsekit.config.select import mount_for
 from agsekit.errors import AgsekitError, UsageError
 from agsekit.i18n import _
-from agsekit_storage.guards import check_source
+from agsekit_storage.guards import check_apart, check_source
 from agsekit_storage.retention import Policy
 from agsekit_storage.store import Store
 
@@ -65,7 +65,7 @@ def resolve_target(
         UsageError: neither the options nor the configuration say which folder is meant.
     """
     if source is not None and backup is not None:
-        mount = _known_mount(load, source)
+        mount = _known_mount(load, source, backup)
         if mount and _same(mount.backup, backup):
             return _adjusted(target_of(mount), exclude, backend)
         return Target(source, backup, exclude, backend)
@@ -77,13 +77,25 @@ def resolve_target(
             else Target(None, backup, exclude, backend)
         )
     wanted = source if source is not None else folder
-    mount = mount_for(load(), wanted)
+    config = load()
+    mount = mount_for(config, wanted)
     if mount is None or (source is not None and not _same(mount.source, source)):
         raise UsageError(
             _("{folder} does not belong to a mount of the configuration").format(folder=wanted),
             hint=_("name both folders with --source-dir and --dest-dir, or run this inside a mounted folder"),
         )
+    refuse_mounted_store(mount.backup, config)
     return _adjusted(target_of(mount), exclude, backend)
+
+
+def refuse_mounted_store(backup: Path, config: Config) -> None:
+    """Refuse a store inside any mount, links resolved: the agent there could delete it.
+
+    Raises:
+        StoreRefused: it is.
+    """
+    for mount in config.mounts:
+        check_apart(mount.source, backup)
 
 
 def _adjusted(target: Target, exclude: Sequence[str], backend: Optional[str]) -> Target:
@@ -91,11 +103,13 @@ def _adjusted(target: Target, exclude: Sequence[str], backend: Optional[str]) ->
     return replace(target, exclude=[*target.exclude, *exclude], backend=backend or target.backend)
 
 
-def _known_mount(load: Callable[[], Config], source: Path) -> Optional[Mount]:
+def _known_mount(load: Callable[[], Config], source: Path, backup: Path) -> Optional[Mount]:
     try:
-        mount = mount_for(load(), source)
+        config = load()
     except AgsekitError:
         return None
+    refuse_mounted_store(backup, config)
+    mount = mount_for(config, source)
     return mount if mount and _same(mount.source, source) else None
 
 

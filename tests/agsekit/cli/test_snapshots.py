@@ -44,7 +44,7 @@ def test_the_list_has_one_line_for_each_snapshot_in_local_time(history: World) -
     header, *rows = done.out.splitlines()
 
     assert (done.code, done.err) == (0, "")
-    assert header.split() == ["Snapshot", "Time", "Age", "Kind", "Files", "Size", "Changes"]
+    assert header.split() == ["Snapshot", "Time", "Age", "Kind", "Files", "Changes", "Added"]
     for row, snapshot in zip(rows, history.snapshots()):
         created = datetime.fromisoformat(snapshot["created"]).astimezone(ZoneInfo("Asia/Tokyo"))
         assert row.startswith(snapshot["id"])

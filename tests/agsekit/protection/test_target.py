@@ -162,3 +162,22 @@ def test_a_store_is_private(setting: Setting) -> None:
     setting.resolve(source=setting.source).create_store(home=setting.folder)
 
     assert setting.backup.stat().st_mode & 0o777 == 0o700
+
+
+def test_a_store_inside_another_mount_is_refused_through_links_too(tmp_path: Path) -> None:
+    other = tmp_path / "other"
+    (other / "inside").mkdir(parents=True)
+    source = tmp_path / "source"
+    source.mkdir()
+    (tmp_path / "alias").symlink_to(other / "inside")
+    mounts = [
+        Mount(source, PurePosixPath("/home/ubuntu/source"), tmp_path / "alias" / "store", "vm"),
+        Mount(other, PurePosixPath("/home/ubuntu/other"), tmp_path / "store-of-other", "vm"),
+    ]
+    config = Config(tmp_path / "config.yaml", {"vm": Vm("vm")}, mounts, {})
+
+    for asked_source, backup in ((None, None), (source, tmp_path / "alias" / "elsewhere")):
+        with pytest.raises(StoreRefused, match="lies inside"):
+            resolve_target(
+                lambda: config, source=asked_source, backup=backup, exclude=(), backend=None, folder=source
+            )
