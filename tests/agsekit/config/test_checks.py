@@ -33,8 +33,7 @@ VMS = "vms: {one: {}, two: {}}\nmounts:\n"
         ),
         (
             "  - {source: /a, backup: /a/b}\n",
-            "3: mounts[0].backup: '/a/b' lies inside '/a', which mounts[0] hands to an agent; "
-            "put it elsewhere",
+            "3: mounts[0].backup: '/a/b' lies inside '/a', which mounts[0] hands to an agent; put it elsewhere",
         ),
         (
             "  - {source: /a, backup: /a}\n",
@@ -42,8 +41,7 @@ VMS = "vms: {one: {}, two: {}}\nmounts:\n"
         ),
         (
             "  - {source: /a, backup: /c/b}\n  - {source: /c, vm: two}\n",
-            "3: mounts[0].backup: '/c/b' lies inside '/c', which mounts[1] hands to an agent; "
-            "put it elsewhere",
+            "3: mounts[0].backup: '/c/b' lies inside '/c', which mounts[1] hands to an agent; put it elsewhere",
         ),
         (
             "  - {source: /b/a, backup: /b}\n",
@@ -56,9 +54,7 @@ VMS = "vms: {one: {}, two: {}}\nmounts:\n"
         ),
     ],
 )
-def test_mounts_that_get_in_each_others_way_are_refused(
-    problems: Problems, mounts: str, problem: str
-) -> None:
+def test_mounts_that_get_in_each_others_way_are_refused(problems: Problems, mounts: str, problem: str) -> None:
     assert problems(VMS + mounts) == [problem]
 
 

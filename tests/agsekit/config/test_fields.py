@@ -44,9 +44,7 @@ def test_disk_needs_more_room_than_ram() -> None:
         fields.parse_disk("511M")
 
 
-@pytest.mark.parametrize(
-    "text", ["0", "08", "1:30", "1_000", "on", "2.0", "-1", "+1", "", " 2", "\u0662", "10000"]
-)
+@pytest.mark.parametrize("text", ["0", "08", "1:30", "1_000", "on", "2.0", "-1", "+1", "", " 2", "\u0662", "10000"])
 def test_cpu_refuses_what_is_no_plain_whole_number(text: str) -> None:
     with pytest.raises(fields.InvalidValueError):
         fields.parse_cpu(text)
@@ -134,9 +132,7 @@ def test_a_vm_name_is_one_that_multipass_accepts(text: str) -> None:
     assert fields.parse_vm_name(text) == text
 
 
-@pytest.mark.parametrize(
-    "text", ["", "1bad", "bad_name", "-a", "a-", "a.b", "a/b", "a\n", "a" * 64, "\u00e9"]
-)
+@pytest.mark.parametrize("text", ["", "1bad", "bad_name", "-a", "a-", "a.b", "a/b", "a\n", "a" * 64, "\u00e9"])
 def test_a_vm_name_refuses_what_multipass_refuses(text: str) -> None:
     with pytest.raises(fields.InvalidValueError):
         fields.parse_vm_name(text)
@@ -164,9 +160,7 @@ def test_a_folder_of_the_host_is_absolute_with_home_filled_in(text: str, folder:
     assert str(fields.parse_host_folder(text, home=HOME)) == folder
 
 
-@pytest.mark.parametrize(
-    "text", ["", "project", "./a", "$HOME/a", "~other/a", "/a/../b", "~/..", "/a\nb", "/\ud800"]
-)
+@pytest.mark.parametrize("text", ["", "project", "./a", "$HOME/a", "~other/a", "/a/../b", "~/..", "/a\nb", "/\ud800"])
 def test_a_folder_of_the_host_refuses_what_depends_on_where_one_stands(text: str) -> None:
     with pytest.raises(fields.InvalidValueError):
         fields.parse_host_folder(text, home=HOME)

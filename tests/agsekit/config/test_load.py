@@ -147,17 +147,13 @@ agents:
 
 
 def test_a_command_and_arguments_may_be_one_line(load: Load) -> None:
-    config = load(
-        ONE_VM + "agents:\n  a: {type: custom, command: python3 -c 'print(1)', default-args: -x \"a b\"}\n"
-    )
+    config = load(ONE_VM + "agents:\n  a: {type: custom, command: python3 -c 'print(1)', default-args: -x \"a b\"}\n")
 
     assert config.agents["a"].command == ("python3", "-c", "print(1)")
     assert config.agents["a"].default_args == ("-x", "a b")
 
 
-@pytest.mark.parametrize(
-    ("line", "disabled"), [("", False), ("proxychains: ''", True), ("proxychains:", True)]
-)
+@pytest.mark.parametrize(("line", "disabled"), [("", False), ("proxychains: ''", True), ("proxychains:", True)])
 def test_an_empty_proxy_of_an_agent_is_told_from_none(load: Load, line: str, disabled: bool) -> None:
     config = load(ONE_VM + f"agents:\n  a:\n    type: qwen\n    {line}\n")
 
@@ -189,8 +185,7 @@ colour: red
     assert found == [
         "3: vms.box.cpu: must be a whole number from 1, such as 2, not '08'",
         "4: vms.box.egine: is no known key here; did you mean 'engine'?",
-        "5: vms.1bad: is no name of a VM: letters, digits and hyphens, a letter first, no hyphen last, "
-        "at most 63",
+        "5: vms.1bad: is no name of a VM: letters, digits and hyphens, a letter first, no hyphen last, at most 63",
         "7: mounts[0].source: must be an absolute path, or one that starts with ~/, not 'project'",
         "8: mounts[0].interval: must be a number of minutes greater than 0, such as 5 or 0.5, not '1_000'",
         "9: mounts[1].targt: is no known key here; did you mean 'target'?",
@@ -259,9 +254,7 @@ def test_a_tunnel_without_sense_is_refused(problems: Problems, forward: str, pro
         ("{type: qwen, command: qwen}", "command: is for agents of the type custom only"),
     ],
 )
-def test_a_command_belongs_to_custom_agents_and_to_all_of_them(
-    problems: Problems, agent: str, problem: str
-) -> None:
+def test_a_command_belongs_to_custom_agents_and_to_all_of_them(problems: Problems, agent: str, problem: str) -> None:
     found = problems(ONE_VM + f"agents: {{x: {agent}}}")
 
     assert len(found) == 1

@@ -48,9 +48,7 @@ def test_a_folder_is_found_through_links_on_both_sides(config: Config, tmp_path:
     assert mount_for(config, tmp_path / "alias/src") is config.mounts[1]
 
 
-def test_a_folder_beside_a_source_with_the_same_beginning_is_in_no_mount(
-    config: Config, tmp_path: Path
-) -> None:
+def test_a_folder_beside_a_source_with_the_same_beginning_is_in_no_mount(config: Config, tmp_path: Path) -> None:
     assert mount_for(config, tmp_path / "workshop") is None
 
 

@@ -43,9 +43,7 @@ def failure_of(data: bytes) -> str:
     return raised.value.message
 
 
-@pytest.mark.parametrize(
-    "text", ["yes", "on", "1:30", "08", "1_000", "1.10", "0x1f", "2024-01-01", "=", "<<"]
-)
+@pytest.mark.parametrize("text", ["yes", "on", "1:30", "08", "1_000", "1.10", "0x1f", "2024-01-01", "=", "<<"])
 def test_a_plain_value_is_taken_as_it_is_written(text: str) -> None:
     value = entries_of(f"key: {text}")["key"]
 

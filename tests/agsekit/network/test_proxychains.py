@@ -23,8 +23,8 @@ RUN, AGENT, VM = Proxy("http", "run", 1), Proxy("http", "agent", 2), Proxy("http
 needs_proxychains = pytest.mark.skipif(shutil.which("proxychains4") is None, reason="proxychains4 is not installed")
 needs_bwrap = pytest.mark.skipif(shutil.which("bwrap") is None, reason="bubblewrap is not installed")
 
-# Says hello to a host that exists behind the proxy only, and prints the answer.
-SPEAK = 'exec 3<>"/dev/tcp/$1/$2" && echo hello >&3 && read -r answer <&3 && echo "$answer"'
+# Says hello, and prints the answer. Not on descriptors 3 to 6: proxychains keeps pipes of its own there.
+SPEAK = 'exec 20<>"/dev/tcp/$1/$2" && echo hello >&20 && read -r answer <&20 && echo "$answer"'
 
 
 @pytest.fixture
@@ -177,8 +177,8 @@ def test_a_program_that_finds_the_proxy_itself_is_not_led_through_it_twice(world
         address = probe.getsockname()[0]
     server = ProxyServer(1, address)
     script = (
-        'url=${HTTPS_PROXY#http://}; exec 3<>"/dev/tcp/${url%:*}/${url#*:}"; '
-        "printf 'CONNECT inner.invalid:1 HTTP/1.1\\r\\n\\r\\n' >&3; read -r answer <&3; echo \"$answer\""
+        'url=${HTTPS_PROXY#http://}; exec 20<>"/dev/tcp/${url%:*}/${url#*:}"; '
+        "printf 'CONNECT inner.invalid:1 HTTP/1.1\\r\\n\\r\\n' >&20; read -r answer <&20; echo \"$answer\""
     )
     configure(world, vm=f"http://{address}:{server.port}", command=["bash", "-c", script])
 
