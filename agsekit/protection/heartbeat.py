@@ -31,19 +31,21 @@ class Heartbeat:
     def __init__(self, state_folder: Path, command: str, config: Path, *, source: Optional[Path] = None) -> None:
         mark = "" if source is None else "-" + hashlib.sha256(os.fsencode(source)).hexdigest()[:12]
         self.path = state_folder / "heartbeats" / f"{command}{mark}.json"
+        self._temporary = self.path.with_name(f".{self.path.name}.{os.getpid()}")
         self._about = {"version": 1, "command": command, "pid": os.getpid(), "config": str(config)}
 
     def write(self, states: Sequence[MountState], *, now: float) -> None:
         """Replace the file. A disk that is full does not end the protection."""
         document = {**self._about, "time": now, "mounts": [_mount(state) for state in states]}
-        temporary = self.path.with_name(f".{self.path.name}.{os.getpid()}")
         with contextlib.suppress(OSError):
             self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            temporary.write_text(json.dumps(document, ensure_ascii=True) + "\n", encoding="ascii")
-            os.replace(temporary, self.path)
+            self._temporary.write_text(json.dumps(document, ensure_ascii=True) + "\n", encoding="ascii")
+            os.replace(self._temporary, self.path)
 
     def remove(self) -> None:
-        """Remove the file, unless another loop of the same name has replaced it."""
+        """Remove the file, unless another loop of the same name has replaced it; a write may have been cut short."""
+        with contextlib.suppress(OSError):
+            self._temporary.unlink()
         with contextlib.suppress(OSError, ValueError):
             if json.loads(self.path.read_bytes())["pid"] == os.getpid():
                 self.path.unlink()
