@@ -29,7 +29,8 @@ def world(tmp_path: Path) -> Iterator[World]:
 
 
 @pytest.fixture(scope="session", autouse=True)
-def interruptible() -> None:
-    """Let ^C reach the programs under test also when a shell started the tests in the background, ignoring it."""
-    if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
-        signal.signal(signal.SIGINT, signal.default_int_handler)
+def usual_signals() -> None:
+    """Let signals reach the programs under test also when the tests were started in the background or by nohup."""
+    for number in (signal.SIGINT, signal.SIGHUP, signal.SIGQUIT, signal.SIGTSTP):
+        if signal.getsignal(number) == signal.SIG_IGN:
+            signal.signal(number, signal.default_int_handler if number == signal.SIGINT else signal.SIG_DFL)
