@@ -93,7 +93,7 @@ print(snapshots[lost - 1]["id"])'
 say "A sample project: its own .git, uncommitted, untracked and ignored files, links, odd names"
 make_project
 write_config
-(cd "$project" && git status --short && ls -A)
+(cd "$project" && git status --short && ls -Ab)
 
 say "A rogue agent at full autonomy, in a sandbox"
 remember_good_state &
