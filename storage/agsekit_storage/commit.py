@@ -10,8 +10,7 @@ from typing import Optional
 
 from agsekit_storage.backends.base import Work
 from agsekit_storage.errors import StorageError
-from agsekit_storage.model import SIZE, Changes, Problem, Snapshot
-from agsekit_storage.preflight import to_save
+from agsekit_storage.model import Changes, Problem, Snapshot
 from agsekit_storage.store import Store
 
 _FULL = (errno.ENOSPC, errno.EDQUOT)
@@ -31,6 +30,7 @@ class Place:
     run: Optional[Mapping[str, str]]
     mass_loss: bool
     always: bool
+    stored_bytes: int
 
 
 @dataclass(frozen=True)
@@ -49,14 +49,13 @@ def write_snapshot(store: Store, work: Work, place: Place, walk_problems: Sequen
     Raises:
         StorageError: the disk is full or failed; the store is as it was before.
     """
-    stored_bytes = sum(row[SIZE] for _, row in to_save(work.tree, work.comparison))
     try:
         problems = [*walk_problems, *store.backend.write(place.id, work)]
         changes = _without_vanished(work.comparison.changes, problems)
         if place.previous and not changes and not place.always:
             store.backend.recover()
             return Written(place.previous, False, changes, problems)
-        snapshot = replace(_describe(store, work, changes, problems, place), stored_bytes=stored_bytes)
+        snapshot = _describe(store, work, changes, problems, place)
         store.save_record(snapshot, work.tree)
         store.backend.publish(place.id)
     except OSError as error:
@@ -79,6 +78,7 @@ def _describe(store: Store, work: Work, changes: Changes, problems: Sequence[Pro
         modified=len(changes.modified),
         metadata=len(changes.metadata),
         removed=len(changes.removed),
+        stored_bytes=place.stored_bytes,
         complete=all(problem.harmless for problem in problems),
         mass_loss=place.mass_loss,
         problems=problems,

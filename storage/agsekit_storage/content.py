@@ -12,13 +12,14 @@ from hashlib import blake2b
 from typing import NamedTuple, Optional
 
 from agsekit_storage import xattr
-from agsekit_storage.blocks import BLOCK, ReadFailed, read_blocks, write_all
+from agsekit_storage.blocks import BLOCK, ReadFailed, read_blocks, read_exactly, write_all
 from agsekit_storage.model import DIGEST_SIZE, GID, MODE, MTIME, UID, Row, clamp_row, stat_row
 
 _TRIES = 4
 _PAUSE = 0.03
 """A file that is being written gets this many tries, this many seconds apart, to hold still."""
 
+_SMALL = 64 * 1024
 READ_FLAGS = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOCTTY
 CREATE_FLAGS = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 
@@ -85,6 +86,12 @@ def digest_of(fd: int, size: int) -> bytes:
 
 def copy_content(source: int, destination: int, size: int) -> bytes:
     """Copy `size` bytes between open files, leaving holes where there are zeros, and return the digest."""
+    if 0 < size <= _SMALL:
+        # Nearly all files are: one read and one write, and none of the bookkeeping for holes.
+        content = read_exactly(source, 0, size)
+        if content:
+            write_all(destination, content, 0)
+        return blake2b(content, digest_size=DIGEST_SIZE).digest()
     digest = ContentDigest()
     end = 0
     for number, data, count in read_blocks(source, size):
@@ -142,15 +149,9 @@ def save_file(name: bytes, source_folder: int, destination_folder: int, *, as_na
     try:
         destination = os.open(target, CREATE_FLAGS, 0o600, dir_fd=destination_folder)
 
-        def copy(fd: int, size: int) -> bytes:
-            # Not for a new file: ext4 takes a truncation to 0 for a replacement and writes such files out at close.
-            if os.fstat(destination).st_size:
-                os.ftruncate(destination, 0)
-            return copy_content(fd, destination, size)
-
         try:
-            saved = settle(source, before, copy)
-            apply_metadata(destination, saved.row, saved.xattrs)
+            saved = settle(source, before, _Copy(destination))
+            apply_metadata(destination, saved.row, saved.xattrs, new=True)
             return saved
         except BaseException:
             os.unlink(target, dir_fd=destination_folder)
@@ -159,6 +160,21 @@ def save_file(name: bytes, source_folder: int, destination_folder: int, *, as_na
             os.close(destination)
     finally:
         os.close(source)
+
+
+class _Copy:
+    """Copies into one file, again from the beginning when it is called again."""
+
+    def __init__(self, destination: int) -> None:
+        self._destination = destination
+        self._written = False
+
+    def __call__(self, fd: int, size: int) -> bytes:
+        # Not for a new file: ext4 takes a truncation to 0 for a replacement and writes such files out at close.
+        if self._written:
+            os.ftruncate(self._destination, 0)
+        self._written = True
+        return copy_content(fd, self._destination, size)
 
 
 def settle(fd: int, before: os.stat_result, take: Callable[[int, int], bytes]) -> Saved:
@@ -175,17 +191,18 @@ def settle(fd: int, before: os.stat_result, take: Callable[[int, int], bytes]) -
     return Saved(clamp_row(stat_row(after if stable else before)), digest, xattr.read(fd), stable)
 
 
-def apply_metadata(fd: int, row: Row, attributes: Optional[bytes]) -> None:
+def apply_metadata(fd: int, row: Row, attributes: Optional[bytes], *, new: bool = False) -> None:
     """Give an open file or folder the owner (where allowed), mode, attributes and times of a row.
 
-    Setuid and setgid bits of files are not set: a restored file must not lend anyone's rights.
+    Setuid and setgid bits of files are not set: a restored file must not lend anyone's rights. With `new` the file
+    was just made, in a folder that hands on no attributes.
     """
-    status = os.fstat(fd)
     mode = stat.S_IMODE(row[MODE])
     if not stat.S_ISDIR(row[MODE]):
         mode &= ~(stat.S_ISUID | stat.S_ISGID)
-    give_owner(fd, status, row)
-    xattr.write(fd, attributes)
+    give_owner(fd, os.fstat(fd), row)
+    if attributes is not None or not new:
+        xattr.write(fd, attributes)
     os.fchmod(fd, mode)
     os.utime(fd, ns=(row[MTIME], row[MTIME]))
 

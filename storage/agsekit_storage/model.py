@@ -36,7 +36,10 @@ Row = Sequence[int]
 
 def clamp_row(row: Iterable[int]) -> list[int]:
     """Fit a row into signed 64 bits: some file systems have inode numbers and years beyond."""
-    return [min(max(value, _INT64_MIN), _INT64_MAX) for value in row]
+    columns = list(row)
+    if max(columns) <= _INT64_MAX and min(columns) >= _INT64_MIN:
+        return columns
+    return [min(max(value, _INT64_MIN), _INT64_MAX) for value in columns]
 
 
 class Entry(NamedTuple):

@@ -10,7 +10,7 @@ from pathlib import Path
 from agsekit_storage.changes import Comparison
 from agsekit_storage.cursor import FolderCursor
 from agsekit_storage.errors import StorageError
-from agsekit_storage.model import INODE, MODE, NLINK, SIZE, Changes, Problem, Row, Tree, split
+from agsekit_storage.model import INODE, MODE, NLINK, SIZE, WIDTH, Changes, Problem, Row, Tree, join, split
 
 HUGE = 512 * 1024**2
 """Bytes; larger files are named at the first snapshot, since they are rarely worth a place in every one."""
@@ -22,10 +22,14 @@ _FEWEST = 20
 def to_save(tree: Tree, comparison: Comparison) -> Iterator[tuple[bytes, Row]]:
     """Yield path and columns of every regular file that a backend has to save, each hard link group once."""
     groups: set[int] = set()
+    of_folder: tuple[bytes, dict[bytes, int]] = (b"", tree.folders[b""].index())
     for path in comparison.paths():
         if path == b".":
             continue
-        row = tree.row(path)
+        folder, name = split(path)
+        if folder != of_folder[0]:
+            of_folder = (folder, tree.folders[folder].index())
+        row = tree.folders[folder].row(of_folder[1][name])
         if not stat.S_ISREG(row[MODE]):
             continue
         if row[NLINK] > 1:
@@ -56,9 +60,12 @@ def check_room(store: Path, source: bytes, files: Sequence[tuple[bytes, Row]], *
 
 def huge_files(tree: Tree) -> Iterator[Problem]:
     """Yield the files that are large enough to be named, each with the rule that would leave it out."""
-    for entry in tree.entries():
-        if stat.S_ISREG(entry.row[MODE]) and entry.row[SIZE] >= HUGE:
-            yield Problem(entry.path, "huge", _megabytes(entry.row[SIZE]))
+    for path, folder in tree.folders.items():
+        sizes = folder.stats[SIZE::WIDTH]
+        if sizes and max(sizes) >= HUGE:
+            for name, mode, size in zip(folder.names, folder.stats[MODE::WIDTH], sizes):
+                if stat.S_ISREG(mode) and size >= HUGE:
+                    yield Problem(join(path, name), "huge", _megabytes(size))
 
 
 def is_mass_loss(before: Tree, now: Tree, changes: Changes) -> bool:

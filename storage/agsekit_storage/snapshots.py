@@ -9,12 +9,12 @@ from typing import Optional
 
 from agsekit_storage import naming
 from agsekit_storage.backends.base import Work
-from agsekit_storage.changes import Comparison, compare
+from agsekit_storage.changes import compare
 from agsekit_storage.commit import Place, write_snapshot
 from agsekit_storage.errors import StorageError, StoreDamaged, explained
 from agsekit_storage.events import Met, OnEvent, Waiting, Walked, ignore_events
 from agsekit_storage.ignore import IgnoreRules
-from agsekit_storage.model import MTIME, Changes, Problem, Snapshot, Tree
+from agsekit_storage.model import MTIME, SIZE, Changes, Problem, Row, Snapshot, Tree
 from agsekit_storage.preflight import check_room, huge_files, is_mass_loss, to_save
 from agsekit_storage.pruning import prune_under_lock
 from agsekit_storage.retention import Policy
@@ -118,7 +118,7 @@ def snapshot_under_lock(store: Store, request: Request, *, now: float, on_event:
     if before is None:
         for problem in huge_files(tree):
             meet(problem)
-    _make_room(store, request, source, tree, comparison, now)
+    stored_bytes = _make_room(store, request, source, list(to_save(tree, comparison)), now)
     message = _message(request.kind, changes)
     work = Work(source, tree, comparison, previous if before else None, before, on_event, message)
     taken = frozenset(snapshot.id for snapshot in existing)
@@ -130,6 +130,7 @@ def snapshot_under_lock(store: Store, request: Request, *, now: float, on_event:
         request.run,
         mass_loss=before is not None and is_mass_loss(before, tree, changes),
         always=request.times_count or before is None or adopt,
+        stored_bytes=stored_bytes,
     )
     written = write_snapshot(store, work, place, problems)
     hidden = newly_hidden(source, before, tree, changes) if before else ()
@@ -141,9 +142,8 @@ def snapshot_under_lock(store: Store, request: Request, *, now: float, on_event:
     return Result(written.snapshot, written.created, written.changes, written.problems, tree, hidden)
 
 
-def _make_room(store: Store, request: Request, source: bytes, tree: Tree, comparison: Comparison, now: float) -> None:
-    """See to it that what has to be written fits, by deleting what the policy lets go if that helps."""
-    files = list(to_save(tree, comparison))
+def _make_room(store: Store, request: Request, source: bytes, files: Sequence[tuple[bytes, Row]], now: float) -> int:
+    """See to it that some files fit, by deleting what the policy lets go if that helps; return their size."""
     leave = (request.keep.min_free or 0) if request.keep else 0
     try:
         check_room(store.path, source, files, leave=leave)
@@ -152,6 +152,7 @@ def _make_room(store: Store, request: Request, source: bytes, tree: Tree, compar
             raise
         prune_under_lock(store, request.keep, now=now)
         check_room(store.path, source, files, leave=leave)
+    return sum(row[SIZE] for _, row in files)
 
 
 def _new_id(now: float, previous: Optional[Snapshot], taken: frozenset[str]) -> str:
