@@ -9,7 +9,7 @@ from dataclasses import replace
 import pytest
 
 from agsekit_storage.pruning import plan_prune, prune
-from agsekit_storage.retention import Policy
+from agsekit_storage.retention import Decision, Policy
 from agsekit_storage.snapshots import Request, take_snapshot
 from agsekit_storage.usage import measure
 from tests.support.projects import Project
@@ -146,3 +146,61 @@ def test_nothing_is_suggested_that_could_be_work(project: Project, path: bytes) 
     project.snapshot()
 
     assert measure(project.store).rules == []
+
+
+def test_a_record_that_cannot_be_read_does_not_end_the_pruning(project: Project) -> None:
+    ids = _states(project, 5)
+    (project.path / ".agsekit" / "trees" / ids[2]).write_bytes(b"damaged")
+    (project.source / "file").write_bytes(b"new")
+
+    result = take_snapshot(project.store, Request("pre-run", keep=NOTHING), now=time.time())
+
+    assert [snapshot.id for snapshot in project.snapshots()] == [ids[2], result.snapshot.id]
+
+
+def test_a_file_full_of_holes_does_not_use_up_the_size_cap(project: Project) -> None:
+    ids = _states(project, 3)
+    os.truncate(project.source / "file", 2**40)
+
+    result = take_snapshot(
+        project.store, Request("interval", keep=replace(Policy(), max_size=2**30)), now=time.time()
+    )
+
+    assert [snapshot.id for snapshot in project.snapshots()] == [*ids, result.snapshot.id]
+
+
+def test_a_floor_of_free_disk_does_not_cost_more_history_each_time(volatile_project: Project) -> None:
+    project = volatile_project
+    for _ in range(30):
+        (project.source / "file").write_bytes(os.urandom(2**20))
+        project.snapshot()
+    disk = os.statvfs(project.path)
+    policy = replace(Policy(), min_free=disk.f_bavail * disk.f_frsize + 9 * 2**20)
+    prune(project.store, policy, now=time.time())
+    left = len(project.snapshots())
+    assert left < 25
+
+    prune(project.store, policy, now=time.time())
+
+    assert len(project.snapshots()) > left - 5
+
+
+def test_the_state_before_a_restore_stays_also_when_it_had_a_snapshot_already(project: Project) -> None:
+    (project.source / "file").write_text("old")
+    old = project.snapshot().snapshot
+    (project.source / "file").write_text("precious")
+    precious = project.snapshot(kind="interval").snapshot
+    restored = project.restore(old)
+    (project.source / "file").write_text("new")
+
+    take_snapshot(project.store, Request("interval", keep=NOTHING), now=time.time())
+
+    assert restored.before is not None
+    assert restored.before.id == precious.id
+    assert precious.id in [snapshot.id for snapshot in project.snapshots()]
+    assert precious.id not in [each.snapshot.id for each in _kept_in_two_days(project)]
+
+
+def _kept_in_two_days(project: Project) -> list[Decision]:
+    decisions = plan_prune(project.store, NOTHING, now=time.time() + 2 * 86400)
+    return [each for each in decisions if each.keep]

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import os
 import stat
+import subprocess
+import time
 from pathlib import Path
 
 import pytest
 
 from agsekit_storage.errors import SnapshotNotFound, SourceUnavailable, StoreRefused
-from agsekit_storage.restore import RestoreRequest, preview_restore, restore_to
+from agsekit_storage.model import Problem, Snapshot
+from agsekit_storage.restore import RestoreRequest, preview_restore, restore, restore_to
 from agsekit_storage.store import Store
 from tests.support.children import value_from_child, without_rights
 from tests.support.projects import Project
-from tests.support.trees import describe, make_nasty_tree, make_special_files, write
+from tests.support.trees import Description, describe, make_nasty_tree, make_special_files, write
 
 
 def _write(project: Project, path: str, content: str) -> Path:
@@ -455,34 +458,33 @@ def test_names_that_an_agent_put_in_the_way_of_a_restore_do_not_stop_it(project:
     assert project.now() == before
 
 
-def test_unreadable_files_are_neither_overwritten_nor_deleted(open_project: Project) -> None:
-    def act() -> tuple[set[bytes], set[str]]:
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can make files that belong to somebody else")
+def test_unreadable_files_of_others_are_neither_overwritten_nor_deleted(open_project: Project) -> None:
+    source = open_project.source
+
+    def begin() -> Snapshot:
         without_rights()
         _write(open_project, "file", "1")
         _write(open_project, "folder/file", "1")
-        first = open_project.snapshot().snapshot
-        _write(open_project, "file", "not in any snapshot").chmod(0)
-        _write(open_project, "new/unreadable", "not in any snapshot").chmod(0)
-        _write(open_project, "folder/file", "not in any snapshot")
-        (open_project.source / "folder").chmod(0o444)
-        (open_project.source / "shut").mkdir()
-        _write(open_project, "shut/file", "not in any snapshot")
-        (open_project.source / "shut").chmod(0)
-        restored = open_project.restore(first)
-        for name in ("folder", "shut"):
-            (open_project.source / name).chmod(0o700)
-        kept = set()
-        for path in open_project.source.rglob("*"):
-            if path.is_file():
-                path.chmod(0o600)
-                if path.read_text() == "not in any snapshot":
-                    kept.add(str(path.relative_to(open_project.source)))
-        return {problem.path for problem in restored.problems}, kept
+        return open_project.snapshot().snapshot
 
-    problems, kept = value_from_child(act)
+    first = value_from_child(begin)
+    theirs = ["file", "new/unreadable", "folder/file", "shut/file"]
+    for path in theirs:
+        (source / path).unlink(missing_ok=True)
+        _write(open_project, path, "not in any snapshot").chmod(0)
+    for path in ("shut", "folder"):
+        (source / path).chmod(0o444)
+        os.chown(source / path, 0, 0)
 
-    assert kept == {"file", "new/unreadable", "folder/file", "shut/file"}
+    def go_back() -> set[bytes]:
+        without_rights()
+        return {problem.path for problem in open_project.restore(first).problems}
+
+    problems = value_from_child(go_back)
+
     assert problems == {b"file", b"new/unreadable", b"folder", b"shut"}
+    assert [(source / path).read_text() for path in theirs] == ["not in any snapshot"] * 4
 
 
 def test_what_a_snapshot_could_not_list_is_not_deleted_by_going_back_to_it(open_project: Project) -> None:
@@ -539,3 +541,74 @@ def test_read_only_folders_are_restored_without_rights(open_project: Project) ->
                 (open_project.source / name).chmod(0o755)
 
     value_from_child(act)
+
+
+def test_a_time_beyond_what_a_record_can_say_does_not_keep_a_file_from_being_restored(project: Project) -> None:
+    file, new = _write(project, "file", "good"), project.source / "new"
+    first = project.snapshot().snapshot
+    file.write_text("bad")
+    new.write_text("new")
+    for path in (file, new):
+        subprocess.run(["touch", "-d", "2300-01-01", path], check=True)
+    if file.stat().st_mtime_ns < 2**63:
+        pytest.skip("this file system knows no such time")
+
+    restored = project.restore(first)
+
+    assert not restored.problems
+    assert file.read_text() == "good"
+    assert not new.exists()
+
+
+def test_what_lost_its_read_permission_is_saved_and_restored(open_project: Project) -> None:
+    source = open_project.source
+
+    def act() -> tuple[Description, Description, list[Problem], set[bytes]]:
+        without_rights()
+        _write(open_project, "file", "good")
+        _write(open_project, "folder/below/file", "good")
+        first, before = open_project.snapshot().snapshot, open_project.now()
+        _write(open_project, "file", "bad").chmod(0)
+        _write(open_project, "folder/below/file", "bad").chmod(0)
+        _write(open_project, "new/below/file", "new")
+        for name in ("folder/below", "folder", "new/below", "new"):
+            (source / name).chmod(0)
+        restored = open_project.restore(first)
+        assert restored.before is not None
+        saved = {entry.path for entry in open_project.tree(restored.before).entries()}
+        return before, open_project.now(), list(restored.problems), saved
+
+    before, after, problems, saved = value_from_child(act)
+
+    assert after == before
+    assert problems == []
+    assert {b"file", b"folder/below/file", b"new/below/file"} <= saved
+
+
+def test_what_the_snapshot_could_not_read_either_keeps_its_mode(open_project: Project) -> None:
+    def act() -> int:
+        without_rights()
+        locked = _write(open_project, "locked", "mine alone")
+        locked.chmod(0)
+        _write(open_project, "file", "one")
+        first = open_project.snapshot().snapshot
+        _write(open_project, "file", "two")
+        open_project.restore(first)
+        return stat.S_IMODE(locked.stat().st_mode)
+
+    assert value_from_child(act) == 0
+
+
+def test_a_snapshot_of_another_tool_is_restored_before_there_is_one_of_ours(tmp_path: Path) -> None:
+    project = Project(tmp_path, "rsync")
+    file = _write(project, "file", "broken")
+    (project.path / "20240101-120000").mkdir(parents=True)
+    (project.path / "20240101-120000" / "file").write_text("good")
+    store = Store.existing(project.path, project.source)
+
+    restored = restore(store, RestoreRequest(store.snapshots()[0]), now=time.time())
+
+    assert file.read_text() == "good"
+    assert restored.before is not None
+    project.restore(restored.before)
+    assert file.read_text() == "broken"

@@ -95,3 +95,13 @@ def test_the_cap_spares_what_must_stay_even_if_that_is_more() -> None:
     decisions = decide(history, Policy(max_backups=3), now=NOW)
 
     assert all(each.keep for each in decisions)
+
+
+def test_what_is_held_stays_until_then() -> None:
+    history = _history(400 * DAY, 300 * DAY, 0)
+    history[0] = replace(history[0], held_until=NOW + 1)
+
+    now, later = (decide(history, Policy(), now=moment) for moment in (NOW, NOW + 2))
+
+    assert now[0].reason == "held"
+    assert later[0].reason == "too-old"

@@ -6,6 +6,7 @@ import os
 import time
 
 from agsekit_storage.rule_trust import accept, settle, untrusted, would_hide
+from agsekit_storage.running import begin
 from agsekit_storage.snapshots import Request, Result, take_snapshot
 from tests.support.projects import Project
 
@@ -111,3 +112,47 @@ def test_files_that_are_really_gone_are_not_called_hidden(project: Project) -> N
     (project.source / "work" / "file").unlink()
 
     assert project.snapshot().hidden == []
+
+
+def test_a_restore_removes_what_only_the_rules_of_a_run_would_hide(project: Project) -> None:
+    _project_with_work(project)
+    first = project.snapshot(kind="pre-run")
+    (project.source / ".backupignore").write_text("*.log\nplanted\n")
+    (project.source / "planted").write_text("by the agent")
+    settle(project.store, first.tree.rule_files, [b""], wait=1)
+
+    project.restore(first.snapshot)
+
+    assert sorted(os.listdir(project.source)) == [".backupignore", "junk.log", "work"]
+
+
+def test_nobody_follows_the_rules_that_a_run_under_way_has_changed(project: Project) -> None:
+    _project_with_work(project)
+    first = project.snapshot(kind="pre-run")
+    rules = begin(project.path, first.tree.rule_files)
+    (project.source / ".backupignore").write_text("*\n")
+    (project.source / "work" / ".backupignore").write_text("*\n")
+    (project.source / "work" / "file").write_text("more work")
+
+    meanwhile = project.snapshot(kind="interval")
+    rules.end()
+
+    assert b"work/file" in _names(meanwhile)
+    assert b"junk.log" not in _names(meanwhile)
+    assert b"work/file" not in _names(project.snapshot())
+
+
+def test_rules_of_a_run_that_died_are_settled_by_the_next_snapshot(project: Project) -> None:
+    _project_with_work(project)
+    first = project.snapshot(kind="pre-run")
+    rules = begin(project.path, first.tree.rule_files)
+    (project.source / ".backupignore").unlink()
+    (project.source / "work" / ".backupignore").write_text("*\n")
+    rules.abandon()
+
+    later = [project.snapshot(), project.snapshot()]
+
+    assert [rule.path for rule in untrusted(project.store)] == [b".backupignore", b"work/.backupignore"]
+    for result in later:
+        assert b"work/file" in _names(result)
+        assert b"junk.log" not in _names(result)

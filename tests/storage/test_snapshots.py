@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from agsekit_storage.durable import remove_tree
 from tests.support.projects import Project
 from tests.support.trees import describe, make_nasty_tree, make_special_files, saved_part, write
 
@@ -397,3 +398,21 @@ def test_a_mount_point_is_recorded_and_not_entered(project: Project) -> None:
 
     assert [problem.reason for problem in result.problems] == ["other-filesystem"]
     assert set(project.saved(result.snapshot)) == {b".", b"file", b"mounted"}
+
+
+def test_folders_without_end_are_not_followed_to_it(project: Project) -> None:
+    (project.source / "file").write_text("content")
+    here = os.open(project.source, os.O_RDONLY)
+    for _ in range(4000):
+        os.mkdir("d", dir_fd=here)
+        below = os.open("d", os.O_RDONLY, dir_fd=here)
+        os.close(here)
+        here = below
+    os.close(here)
+
+    result = project.snapshot()
+
+    assert [(each.reason, each.detail) for each in result.problems] == [("unreadable", "nested too deeply")]
+    assert len(project.tree(result.snapshot).folders) < 3000
+    assert not project.snapshot().created
+    remove_tree(project.source)

@@ -318,3 +318,34 @@ def test_a_record_that_ends_early_inside_its_body_is_damaged() -> None:
 
 def _no_base(name: str) -> Tree:
     raise AssertionError(name)
+
+
+def test_several_can_make_the_same_store_at_once(project: Project) -> None:
+    (project.source / "file").write_text("content")
+    children = []
+    for _ in range(6):
+        child = os.fork()
+        if child == 0:
+            status = 1
+            with suppress(StorageError):
+                project.snapshot()
+                status = 0
+            os._exit(status)
+        children.append(child)
+
+    assert [os.waitpid(child, 0)[1] for child in children] == [0] * 6
+    assert len(project.snapshots()) == 1
+
+
+def test_any_number_of_problems_leaves_a_record_that_can_be_read(project: Project) -> None:
+    (project.source / "file").write_text("content")
+    for number in range(15_000):
+        os.mkfifo(os.fsencode(project.source) + b"/" + b"\xff" * 200 + b"%d" % number)
+
+    result = project.snapshot()
+
+    assert len(result.problems) == 15_000
+    (listed,) = project.snapshots()
+    assert listed.kind == "manual"
+    assert 0 < len(listed.problems) < 15_000
+    assert project.tree(listed).row(b"file")

@@ -8,6 +8,7 @@ import pytest
 
 from agsekit_storage.errors import SnapshotNotFound
 from agsekit_storage.undo import redo_step, take_step, undo_step
+from tests.support.children import value_from_child, without_rights
 from tests.support.projects import Project
 
 
@@ -92,3 +93,23 @@ def test_an_undo_of_a_deletion_brings_the_folder_back(project: Project) -> None:
     take_step(project.store, undo_step(project.store, ()), (), now=time.time())
 
     assert project.now() == state
+
+
+def test_undo_goes_back_also_where_a_file_cannot_be_read(open_project: Project) -> None:
+    def act() -> list[str]:
+        without_rights()
+        (open_project.source / "locked").write_text("x")
+        (open_project.source / "locked").chmod(0)
+        _three_states(open_project)
+        return [_undo(open_project), _undo(open_project)]
+
+    assert value_from_child(act) == ["second", "one"]
+
+
+def test_undo_goes_back_also_where_a_file_had_rights_to_lend(project: Project) -> None:
+    for text in ("one", "second", "the third"):
+        _write(project, text)
+        (project.source / "file").chmod(0o4755)
+        project.snapshot()
+
+    assert [_undo(project), _undo(project)] == ["second", "one"]

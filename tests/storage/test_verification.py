@@ -11,6 +11,7 @@ from agsekit_storage.convert import convert
 from agsekit_storage.errors import StorageError
 from agsekit_storage.store import Store
 from agsekit_storage.verification import verify
+from tests.support.children import value_from_child, without_rights
 from tests.support.projects import Project
 from tests.support.trees import describe
 
@@ -166,3 +167,13 @@ def test_the_source_itself_is_not_needed_to_verify(project: Project) -> None:
 
     assert _findings(project) == []
     assert describe(project.home / "elsewhere") == state
+
+
+def test_a_folder_that_could_not_be_listed_is_no_finding(open_project: Project) -> None:
+    def act() -> list[tuple[bytes, str]]:
+        without_rights()
+        (open_project.source / "locked").mkdir(mode=0)
+        assert not open_project.snapshot().snapshot.complete
+        return _findings(open_project)
+
+    assert value_from_child(act) == []

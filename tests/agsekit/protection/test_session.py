@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,6 +12,8 @@ from agsekit.protection.session import ProtectedRun, Summary
 from agsekit.protection.target import Target
 from agsekit_storage.errors import SourceUnavailable
 from agsekit_storage.events import ignore_events
+from agsekit_storage.retention import Policy
+from agsekit_storage.snapshots import Request, take_snapshot
 from agsekit_storage.store import Store
 from tests.support.world import wait_until, write_files
 
@@ -24,10 +27,12 @@ class Session:
         self.store = store
         assert store.source is not None
         self.source = store.source
+        self.keep = Policy()
         self._run: ProtectedRun | None = None
 
     def begin(self, *, interval: float = 60.0, exclude: tuple[str, ...] = ()) -> None:
-        run = ProtectedRun(self.store, Target(self.source, self.store.path, exclude, interval=interval), RUN)
+        target = Target(self.source, self.store.path, exclude, interval=interval, keep=self.keep)
+        run = ProtectedRun(self.store, target, RUN)
         run.begin(on_orphaned=lambda: None, on_event=ignore_events)
         self._run = run
 
@@ -163,3 +168,30 @@ def test_excluded_files_are_in_no_snapshot_of_a_run(session: Session) -> None:
     assert [*summary.changes.added] == [b"added"]
     for snapshot in session.store.snapshots():
         assert not {"a.log", "removed"} & set(os.listdir(Path(session.store.path, snapshot.id)))
+
+
+def test_the_state_before_the_run_outlives_a_policy_that_keeps_nothing(store: Store, session: Session) -> None:
+    session.keep = Policy(everything=0, hourly=0, daily=0, weekly=0)
+    session.begin(interval=0.05 / 60)
+    for content in ("second", "the third"):
+        newest = store.snapshots()[-1].id
+        write_files(session.source, {"changed": content})
+        wait_until(lambda: store.snapshots()[-1].id != newest)  # noqa: B023 - called at once
+
+    summary = session.end()
+
+    assert not summary.failures
+    assert summary.before.id in [snapshot.id for snapshot in store.snapshots()]
+
+
+def test_rules_of_a_run_whose_last_snapshot_failed_are_not_trusted(store: Store, session: Session) -> None:
+    session.begin()
+    moved = session.source.with_name("moved")
+    session.source.rename(moved)
+    assert session.end().after is None
+    moved.rename(session.source)
+    write_files(session.source, {".backupignore": "*\n"})
+
+    result = take_snapshot(store, Request("manual"), now=time.time())
+
+    assert b"kept" in [entry.path for entry in result.tree.entries()]

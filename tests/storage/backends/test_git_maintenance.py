@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -12,6 +14,8 @@ from agsekit_storage.backends.git_objects import ObjectReader
 from agsekit_storage.backends.git_pack import BLOB
 from agsekit_storage.errors import StoreDamaged
 from agsekit_storage.maintenance import maintain
+from agsekit_storage.pruning import prune
+from agsekit_storage.retention import Policy
 from tests.support.git import fsck, git, run_program
 from tests.support.projects import Project
 from tests.support.trees import Description, Editor, make_nasty_tree
@@ -212,3 +216,17 @@ def test_a_store_of_another_backend_needs_nothing(tmp_path: Path) -> None:
     other.snapshot()
 
     assert not maintain(other.store, no_git)
+
+
+def test_a_large_deletion_makes_a_repacking_pay(project: Project) -> None:
+    for _ in range(10):
+        (project.source / "large").write_bytes(os.urandom(_MIB))
+        project.snapshot()
+    prune(project.store, replace(Policy(), everything=0, hourly=0, daily=0, weekly=0), now=time.time())
+    assert project.store.backend.reclaimable() == 9 * _MIB
+
+    maintain(project.store, run_program)
+
+    assert project.store.backend.reclaimable() == 0
+    assert sum(path.stat().st_size for path in _packs(project.path / "shadow.git")) < 2 * _MIB
+    _check(project, {project.snapshots()[0].id: project.now()})

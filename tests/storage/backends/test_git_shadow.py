@@ -559,3 +559,15 @@ def test_a_reader_asks_for_a_snapshot_that_is_there(project: Project) -> None:
 
     with pytest.raises(StoreDamaged, match="is not in the shadow repository"):
         project.store.backend.reader("20200101-000000")
+
+
+def test_a_branch_whose_name_has_a_slash_does_no_harm(project: Project, repository: Path) -> None:
+    (project.source / "file").write_text("one")
+    first = project.snapshot().snapshot
+    git("branch", "mine/of-today", "main", repository=repository)
+    (project.source / "file").write_text("two")
+
+    second = project.snapshot().snapshot
+
+    assert [each.id for each in project.snapshots()] == [first.id, second.id]
+    assert git("rev-parse", "mine/of-today", repository=repository)
