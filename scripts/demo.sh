@@ -14,7 +14,13 @@ make_environment "$environment" "$(pythons | tail -n 1 | cut -d' ' -f2-)"
 PATH=$environment/bin:$PATH
 
 work=$(mktemp -d "${TMPDIR:-/tmp}/agsekit-demo.XXXXXX")
-trap 'chmod -R u+rwX "$work" && rm -rf "$work"' EXIT
+watcher=
+clean_up() {
+  [ -z "$watcher" ] || kill "$watcher" 2>/dev/null || true
+  chmod -R u+rwX "$work" && rm -rf "$work"
+}
+trap clean_up EXIT
+trap 'exit 130' INT TERM
 project=$work/project
 store=$work/backups-project
 export CONFIG_PATH=$work/config.yaml XDG_DATA_HOME=$work/data XDG_STATE_HOME=$work/state
@@ -76,7 +82,10 @@ fingerprint() {
 
 # Remember the state at the moment when the agent stops editing: this is what must come back.
 remember_good_state() {
-  until [ -e "$project/.finished-editing" ]; do sleep 0.05; done
+  until [ -e "$project/.finished-editing" ]; do
+    [ -d "$project" ] || return 1
+    sleep 0.05
+  done
   rm "$project/.finished-editing"
   fingerprint >"$work/good"
   date -u +%Y%m%d-%H%M%S >"$work/good-time"
@@ -97,8 +106,10 @@ write_config
 
 say "A rogue agent at full autonomy, in a sandbox"
 remember_good_state &
+watcher=$!
 show agsekit run rogue "$project" -- "$HOME" "$store"
-wait
+wait "$watcher"
+watcher=
 
 say "What is left of the project: $(find "$project" -mindepth 1 | wc -l) files. And the snapshots:"
 show agsekit snapshots list --source-dir "$project"

@@ -22,7 +22,7 @@ def confirm(context: Context, question: str, *, yes: bool, flag: str) -> None:
         raise UsageError(_("nobody can be asked here"), hint=_("give your agreement with {flag}").format(flag=flag))
     import questionary
 
-    if not questionary.confirm(f"{question} ({flag})", default=False).ask():
+    if not questionary.confirm(f"{question} ({flag})", default=False, auto_enter=False).ask():
         raise typer.Abort
 
 

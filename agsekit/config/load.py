@@ -160,7 +160,7 @@ def _load_mount(table: Table, vms: Mapping[str, Vm], home: Path, problems: Probl
     target = table.optional("target", fields.parse_target)
     backup = table.optional("backup", functools.partial(fields.parse_host_folder, home=home))
     interval = table.parsed("interval", fields.parse_interval, Mount.interval)
-    backend = table.parsed("backend", fields.parse_backend, Mount.backend)
+    backend = table.optional("backend", fields.parse_backend)
     exclude = table.texts("exclude", fields.parse_pattern)
     if source is None:
         return None

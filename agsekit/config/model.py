@@ -61,7 +61,7 @@ class Mount:
     """A project folder, where it appears in the VM, and where its snapshots go.
 
     `source` and `backup` are absolute host paths with `~` expanded but links not resolved;
-    `interval` is minutes between snapshots; `exclude` holds trusted gitignore patterns; `keep` says how long
+    `interval` is minutes between snapshots; `backend` None means what the store has; `exclude` holds trusted gitignore patterns; `keep` says how long
     snapshots are kept and how much they may take.
     """
 
@@ -70,7 +70,7 @@ class Mount:
     backup: Path
     vm: str
     interval: float = 5.0
-    backend: str = "rsync"
+    backend: Optional[str] = None
     exclude: Sequence[str] = ()
     keep: Policy = field(default_factory=Policy)
 

@@ -77,7 +77,7 @@ def test_a_mount_needs_nothing_but_its_source(load: Load) -> None:
             backup=HOME / "work/backups-My Project",
             vm="box",
             interval=5.0,
-            backend="rsync",
+            backend=None,
         ),
     )
 
