@@ -23,6 +23,7 @@ from agsekit.engines.base import (
     OnEvent,
     State,
 )
+from agsekit.engines.sandbox_programs import check_program
 from agsekit.errors import EngineError
 from agsekit.i18n import _
 from agsekit.process import Completed, Runner
@@ -176,6 +177,8 @@ class BubblewrapEngine:
         sandbox_mounts.prepare_targets(home, mounts)
         sandbox_mounts.check_working_folder(cwd, home, mounts)
         inside = sandbox_view.environment(self._runner.environment, vm=vm.name, run_id=command.run_id, cwd=cwd)
+        search = command.env.get("PATH", inside["PATH"])
+        check_program(command.argv[0], search, cwd=cwd, home=home, mounts=mounts, vm=vm.name)
         settings = _environment_arguments({**inside, **command.env})
         passwd, group = sandbox_view.accounts()
         system = [*sandbox_view.isolation_arguments(vm.name), *sandbox_view.system_arguments()]
