@@ -142,6 +142,7 @@ def _show_decisions(decisions: Sequence[Decision]) -> None:
     reasons = {
         "newest": _("the newest"),
         "pinned": _("pinned"),
+        "held": _("before a run or a restore"),
         "before-loss": _("before a mass loss"),
         "safety": _("saved before a restore, less than a day ago"),
         "foreign": _("made by another tool"),

@@ -61,8 +61,8 @@ class Mount:
     """A project folder, where it appears in the VM, and where its snapshots go.
 
     `source` and `backup` are absolute host paths with `~` expanded but links not resolved;
-    `interval` is minutes between snapshots; `backend` None means what the store has; `exclude` holds trusted gitignore patterns; `keep` says how long
-    snapshots are kept and how much they may take.
+    `interval` is minutes between snapshots; `backend` None means what the store has; `exclude` holds trusted
+    gitignore patterns; `keep` says how long snapshots are kept and how much they may take.
     """
 
     source: Path

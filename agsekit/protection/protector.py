@@ -23,6 +23,7 @@ from agsekit_storage.errors import StorageError
 from agsekit_storage.ignore import IGNORE_FILE
 from agsekit_storage.model import split
 from agsekit_storage.rule_trust import settle
+from agsekit_storage.running import RunningRules
 from agsekit_storage.snapshots import DEFAULT_WAIT, Request, Result, take_snapshot
 from agsekit_storage.store import Store
 
@@ -35,7 +36,8 @@ _BETWEEN_LOOKS = 0.5
 class Assignment:
     """What the protector has to do.
 
-    `rule_files` are the ignore rules that were in force when the run began. `on_orphaned` is called in the
+    `rule_files` are the ignore rules that were in force when the run began, and `before` is the snapshot that it
+    began with, which must outlive it; `running` keeps the rules in force for others. `on_orphaned` is called in the
     protector when the run ended without stopping it.
     """
 
@@ -44,10 +46,13 @@ class Assignment:
     rule_files: Mapping[bytes, bytes]
     run: Mapping[str, str]
     on_orphaned: Callable[[], None]
+    before: Optional[str] = None
+    running: Optional[RunningRules] = None
 
     def request(self, kind: str) -> Request:
         """Return the request for a snapshot of this run."""
-        return Request(kind, self.target.exclude, self.rule_files, self.run, keep=self.target.keep)
+        keep = self.target.keep
+        return Request(kind, self.target.exclude, self.rule_files, self.run, keep=keep, hold=self.before)
 
 
 @dataclass(frozen=True)
@@ -95,7 +100,8 @@ def start_protector(assignment: Assignment) -> Protector:
     try:
         os.close(lifeline)
         os.close(reports)
-        _detach(keep=(lifeline_end, reports_end))
+        kept = (assignment.running.descriptor,) if assignment.running else ()
+        _detach(keep=(lifeline_end, reports_end, *kept))
         _protect(assignment, lifeline_end, reports_end)
         status = 0
     finally:
@@ -184,6 +190,8 @@ def _settle_orphan(assignment: Assignment) -> None:
         folders = [split(entry.path)[0] for entry in last.tree.entries() if split(entry.path)[1] == IGNORE_FILE]
         with contextlib.suppress(StorageError, OSError):
             settle(assignment.store, assignment.rule_files, folders, wait=DEFAULT_WAIT)
+            if assignment.running:
+                assignment.running.end()
 
 
 def _read_all(descriptor: int) -> bytes:

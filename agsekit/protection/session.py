@@ -10,13 +10,14 @@ from typing import Optional
 
 from agsekit.protection.protector import Assignment, Protector, Report, start_protector
 from agsekit.protection.target import Target
+from agsekit_storage import running
 from agsekit_storage.changes import compare_stored
-from agsekit_storage.errors import StorageError
+from agsekit_storage.errors import StorageError, explained
 from agsekit_storage.events import OnEvent
 from agsekit_storage.ignore import IGNORE_FILE
 from agsekit_storage.model import Changes, Problem, Snapshot, Tree, split
 from agsekit_storage.rule_trust import UntrustedRule, settle, would_hide
-from agsekit_storage.snapshots import DEFAULT_WAIT, Request, Result, take_snapshot
+from agsekit_storage.snapshots import DEFAULT_WAIT, THIS, Request, Result, take_snapshot
 from agsekit_storage.store import Store
 
 
@@ -55,9 +56,12 @@ class ProtectedRun:
         Raises:
             StorageError: the snapshot could not be taken; the agent must not start.
         """
-        request = Request("pre-run", self._target.exclude, run=self._run, keep=self._target.keep)
+        request = Request("pre-run", self._target.exclude, run=self._run, keep=self._target.keep, hold=THIS)
         self._first = take_snapshot(self._store, request, now=time.time(), on_event=on_event)
-        assignment = Assignment(self._store, self._target, self._first.tree.rule_files, self._run, on_orphaned)
+        before, rules = self._first.snapshot.id, self._first.tree.rule_files
+        with explained(self._store.path):
+            self._rules = running.begin(self._store.path, rules)
+        assignment = Assignment(self._store, self._target, rules, self._run, on_orphaned, before, self._rules)
         self._protector = start_protector(assignment)
         return self._first
 
@@ -67,8 +71,9 @@ class ProtectedRun:
         In this order: should this process be ended meanwhile, the protector takes the last snapshot.
         """
         failures: list[str] = []
-        rules = self._first.tree.rule_files
-        request = Request("post-run", self._target.exclude, rules, self._run, keep=self._target.keep)
+        before, rules = self._first.snapshot, self._first.tree.rule_files
+        keep = self._target.keep
+        request = Request("post-run", self._target.exclude, rules, self._run, keep=keep, hold=before.id)
         last: Optional[Result] = None
         try:
             last = take_snapshot(self._store, request, now=time.time(), on_event=on_event)
@@ -76,9 +81,8 @@ class ProtectedRun:
             failures.append(str(error))
         report = self._stop_protector()
         failures = [*report.failures, *failures]
-        before = self._first.snapshot
         changes = self._changes(before, last) if last else Changes()
-        untrusted = self._settle_rules(changes, failures)
+        untrusted = self._settle_rules(changes, failures, known=last is not None)
         return Summary(
             before,
             last.snapshot if last else None,
@@ -101,12 +105,18 @@ class ProtectedRun:
             return Changes()
         return compare_stored(self._store.tree(before), last.tree)
 
-    def _settle_rules(self, changes: Changes, failures: list[str]) -> Sequence[UntrustedRule]:
+    def _settle_rules(self, changes: Changes, failures: list[str], *, known: bool) -> Sequence[UntrustedRule]:
+        """Keep the rules from before in force; what fails now, or is not known without a last snapshot, is left."""
         try:
-            return settle_rules(self._store, self._first.tree.rule_files, changes)
+            untrusted = settle_rules(self._store, self._first.tree.rule_files, changes)
+            if known:
+                self._rules.end()
+            return untrusted
         except (StorageError, OSError) as error:
             failures.append(str(error))
             return ()
+        finally:
+            self._rules.abandon()
 
     def _would_hide(self, tree: Tree, untrusted: Sequence[UntrustedRule]) -> Sequence[bytes]:
         try:

@@ -9,10 +9,11 @@ from dataclasses import dataclass
 from typing import Optional
 
 from agsekit_storage.changes import compare, compare_stored
-from agsekit_storage.errors import SnapshotNotFound
+from agsekit_storage.errors import SnapshotNotFound, StoreDamaged
 from agsekit_storage.ignore import IgnoreRules
 from agsekit_storage.model import MODE, Changes, Entry, Snapshot, Tree
 from agsekit_storage.restore_plan import find
+from agsekit_storage.rule_trust import rules_in_force
 from agsekit_storage.store import Store
 from agsekit_storage.walk import walk
 
@@ -50,23 +51,21 @@ class History:
 
     def changes_between(self, earlier: Optional[Snapshot], later: Snapshot) -> Changes:
         """Return what changed from one snapshot to another."""
-        tree = self.tree(later)
-        if earlier is None:
-            return Changes(added=[entry.path for entry in tree.entries()])
-        return compare_stored(self.tree(earlier), tree)
+        return _changes_from(self.tree(earlier) if earlier else None, self.tree(later))
 
     def changes_since(self, snapshot: Snapshot, exclude: Sequence[str]) -> tuple[Changes, Tree]:
         """Return what changed from a snapshot to the source as it is now, and the tree of now."""
         wanted = self.store.tree(snapshot)
         source = os.fsencode(self.store.source_folder())
         rules = IgnoreRules.compile([os.fsencode(pattern) for pattern in exclude], {})
-        now = walk(source, rules)
+        force = rules_in_force(self.store.path, source)
+        now = walk(source, rules, frozen=force.frozen, overrides=force.overrides)
         return compare(wanted, now, source, digest=self.store.backend.digest).changes, now
 
     def touching(self, path: bytes) -> list[Snapshot]:
         """Return the snapshots in which a path, or something below it, changed."""
         found = []
-        for snapshot, changes in self._walk_changes():
+        for snapshot, _, changes in self.walk_changes():
             paths = (*changes.added, *changes.modified, *changes.metadata, *changes.removed)
             if any(is_at_or_below(each, path) for each in paths):
                 found.append(snapshot)
@@ -80,8 +79,8 @@ class History:
         """
         found: list[Version] = []
         present: Optional[Entry] = None
-        for snapshot in self.snapshots:
-            entry = self._find(snapshot, path)
+        for snapshot, tree in self.readable():
+            entry = _find(tree, path)
             change = _change(present, entry)
             if change:
                 found.append(Version(snapshot, change, entry))
@@ -95,20 +94,36 @@ class History:
 
     def has_file(self, snapshot: Snapshot, path: bytes) -> bool:
         """Tell whether a snapshot holds a regular file at a path."""
-        entry = self._find(snapshot, path)
+        entry = _find(self.tree(snapshot), path)
         return entry is not None and stat.S_ISREG(entry.row[MODE])
 
-    def _find(self, snapshot: Snapshot, path: bytes) -> Optional[Entry]:
-        try:
-            return find(self.tree(snapshot), path)
-        except KeyError:
-            return None
-
-    def _walk_changes(self) -> Iterator[tuple[Snapshot, Changes]]:
-        earlier: Optional[Snapshot] = None
+    def readable(self) -> Iterator[tuple[Snapshot, Tree]]:
+        """Yield every snapshot whose record can be read, with its tree; `verify` names the others."""
         for snapshot in self.snapshots:
-            yield snapshot, self.changes_between(earlier, snapshot)
-            earlier = snapshot
+            try:
+                yield snapshot, self.tree(snapshot)
+            except StoreDamaged:
+                continue
+
+    def walk_changes(self) -> Iterator[tuple[Snapshot, Tree, Changes]]:
+        """Yield every readable snapshot with its tree and what changed since the readable one before."""
+        earlier: Optional[Tree] = None
+        for snapshot, tree in self.readable():
+            yield snapshot, tree, _changes_from(earlier, tree)
+            earlier = tree
+
+
+def _changes_from(earlier: Optional[Tree], later: Tree) -> Changes:
+    if earlier is None:
+        return Changes(added=[entry.path for entry in later.entries()])
+    return compare_stored(earlier, later)
+
+
+def _find(tree: Tree, path: bytes) -> Optional[Entry]:
+    try:
+        return find(tree, path)
+    except KeyError:
+        return None
 
 
 def is_at_or_below(path: bytes, folder: bytes) -> bool:

@@ -200,6 +200,11 @@ class Tree:
         folder = self.folders[folder_path]
         return folder.row(folder.position(name))
 
+    def is_unlisted(self, path: bytes) -> bool:
+        """Tell whether the folder at a path could not be listed, so that nobody knows what is in it."""
+        parent, name = split(path)
+        return bool(path) and name in self.folders[parent].missing
+
     def entries(self) -> Iterator[Entry]:
         """Yield every path except the source itself, folder by folder."""
         for path, folder in self.folders.items():
@@ -287,7 +292,7 @@ class Snapshot:
     epoch; `kind` is one of manual, interval, pre-run, post-run, watch, safety, or foreign for a folder that
     another tool made, or damaged where the record cannot be read. `files`, `bytes` and the counts are 0 for a
     foreign one. `stored_bytes` is the size of what it added to the store; `mass_loss` tells that it lost most
-    of what the snapshot before it had.
+    of what the snapshot before it had. Until `held_until`, in seconds since the epoch, no policy lets it go.
     """
 
     id: str
@@ -306,5 +311,6 @@ class Snapshot:
     complete: bool = True
     mass_loss: bool = False
     pinned: bool = False
+    held_until: float = field(default=0.0, compare=False)
     problems: Sequence[Problem] = ()
     run: Optional[Mapping[str, str]] = None

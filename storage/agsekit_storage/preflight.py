@@ -49,7 +49,7 @@ def check_room(store: Path, source: bytes, files: Sequence[tuple[bytes, Row]], *
     free = status.f_bavail * status.f_frsize
     needed = sum(row[SIZE] for _, row in files)
     if needed + leave > free:
-        needed = sum(_on_disk(source, path, row) for path, row in files)
+        needed = sum(size_on_disk(source, path, row) for path, row in files)
     if needed + leave > free:
         raise StorageError(
             f"the disk of {store} has {_megabytes(free)} free, and this snapshot needs {_megabytes(needed)}"
@@ -90,7 +90,7 @@ def _was_emptied(before: Tree, now: Tree, path: bytes) -> bool:
     return stat.S_ISREG(old[MODE]) and stat.S_ISREG(new[MODE]) and old[SIZE] > 0 and new[SIZE] == 0
 
 
-def _on_disk(source: bytes, path: bytes, row: Row) -> int:
+def size_on_disk(source: bytes, path: bytes, row: Row) -> int:
     """Return what a file really takes, which for a large one with holes is far less than its length."""
     if row[SIZE] < _LARGE:
         return row[SIZE]

@@ -7,6 +7,7 @@ import stat
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
+from agsekit_storage.errors import StoreDamaged
 from agsekit_storage.events import OnEvent, Waiting, ignore_events
 from agsekit_storage.history import History
 from agsekit_storage.model import MODE, SIZE, Snapshot, Tree
@@ -24,7 +25,9 @@ def plan_prune(store: Store, policy: Policy, *, now: float) -> list[Decision]:
         _free(history, decisions, "max-size", size - policy.max_size, now)
     if policy.min_free is not None:
         status = os.statvfs(store.path)
-        _free(history, decisions, "min-free", policy.min_free - status.f_bavail * status.f_frsize, now)
+        # What is deleted but not yet freed counts: otherwise every further snapshot would cost more of the history.
+        free = status.f_bavail * status.f_frsize + store.backend.reclaimable()
+        _free(history, decisions, "min-free", policy.min_free - free, now)
     return decisions
 
 
@@ -55,14 +58,17 @@ def delete_snapshots(store: Store, doomed: Sequence[Snapshot]) -> None:
     gone = {snapshot.id for snapshot in doomed}
     costs = {snapshot.id: snapshot.stored_bytes for snapshot in history.snapshots}
     kept = list(history.snapshots)
+    freed = 0
     for snapshot in doomed:
         following = kept[kept.index(snapshot) + 1 :][:1]
+        alone = _exclusive(history, kept, snapshot)
+        freed += alone
         if following:
-            costs[following[0].id] += costs[snapshot.id] - _exclusive(history, kept, snapshot)
+            costs[following[0].id] += costs[snapshot.id] - alone
         kept.remove(snapshot)
-    store.delete(sorted(gone))
+    store.delete(sorted(gone), size=freed)
     for snapshot in kept:
-        if costs[snapshot.id] != snapshot.stored_bytes and snapshot.kind != "foreign":
+        if costs[snapshot.id] != snapshot.stored_bytes and snapshot.kind not in ("foreign", "damaged"):
             store.rewrite_record(replace(snapshot, stored_bytes=max(0, costs[snapshot.id])))
 
 
@@ -87,12 +93,16 @@ def _exclusive(history: History, kept: list[Snapshot], snapshot: Snapshot) -> in
     position = kept.index(snapshot)
     before = kept[position - 1] if position else None
     after = kept[position + 1] if position + 1 < len(kept) else None
-    arrived = history.changes_between(before, snapshot)
-    new = {*arrived.added, *arrived.modified, *arrived.metadata, *arrived.touched}
-    if after is not None:
-        left = history.changes_between(snapshot, after)
-        new &= {*left.removed, *left.modified, *left.metadata, *left.touched}
-    return content_bytes(history.tree(snapshot), new)
+    try:
+        arrived = history.changes_between(before, snapshot)
+        new = {*arrived.added, *arrived.modified, *arrived.metadata, *arrived.touched}
+        if after is not None:
+            left = history.changes_between(snapshot, after)
+            new &= {*left.removed, *left.modified, *left.metadata, *left.touched}
+        return content_bytes(history.tree(snapshot), new)
+    except StoreDamaged:
+        # Only the count suffers; one record that cannot be read must not end every snapshot that prunes.
+        return 0
 
 
 def content_bytes(tree: Tree, paths: Iterable[bytes]) -> int:

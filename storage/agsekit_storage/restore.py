@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import stat
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,10 +13,12 @@ from agsekit_storage.changes import compare
 from agsekit_storage.errors import StorageError, StoreRefused, explained
 from agsekit_storage.events import OnEvent, Waiting, ignore_events
 from agsekit_storage.ignore import IgnoreRules
-from agsekit_storage.model import Problem, Snapshot, Tree
+from agsekit_storage.model import GID, MODE, MTIME, UID, Problem, Snapshot, Tree
+from agsekit_storage.restore_access import make_accessible
 from agsekit_storage.restore_apply import Applier
-from agsekit_storage.restore_plan import Plan, plan_everything, plan_restore
-from agsekit_storage.snapshots import DEFAULT_WAIT, Request, snapshot_under_lock
+from agsekit_storage.restore_plan import Plan, find, plan_everything, plan_restore, selected
+from agsekit_storage.rule_trust import rules_in_force
+from agsekit_storage.snapshots import DEFAULT_WAIT, THIS, Request, snapshot_under_lock
 from agsekit_storage.store import Store
 from agsekit_storage.walk import walk
 
@@ -61,15 +64,32 @@ def preview_restore(store: Store, request: RestoreRequest, *, into_empty: bool =
 
 
 def holds_state(store: Store, snapshot: Snapshot, exclude: Sequence[str] = ()) -> bool:
-    """Tell whether the source is now exactly as it is in a snapshot, times included."""
+    """Tell whether the source is now exactly as it is in a snapshot, times included.
+
+    What cannot be read, and looks the same as when the snapshot could not read it either, is no difference. Nor are
+    the setuid and setgid bits of files, which no restore sets.
+    """
     wanted = store.tree(snapshot)
     source = _source(store)
     if not os.path.lexists(source):
         return False
     rules = IgnoreRules.compile([os.fsencode(pattern) for pattern in exclude], {})
     current = walk(source, rules, previous=wanted, frozen=wanted.rule_files)
-    comparison = compare(wanted, current, source, digest=store.backend.digest)
-    return not comparison.changes and not comparison.changes.touched and not comparison.unsaved
+    changes = compare(wanted, current, source, digest=store.backend.digest).changes
+    if changes.added or changes.modified or changes.removed or changes.touched:
+        return False
+    return all(path != b"." and _only_privileges_differ(wanted, current, path) for path in changes.metadata)
+
+
+def _only_privileges_differ(wanted: Tree, current: Tree, path: bytes) -> bool:
+    one, other = find(wanted, path), find(current, path)
+    bits = stat.S_ISUID | stat.S_ISGID
+    return (
+        stat.S_ISREG(one.row[MODE])
+        and one.row[MODE] & ~bits == other.row[MODE] & ~bits
+        and [one.row[column] for column in (UID, GID, MTIME)] == [other.row[column] for column in (UID, GID, MTIME)]
+        and one.xattrs == other.xattrs
+    )
 
 
 def restore(
@@ -96,8 +116,11 @@ def restore(
             plan = plan_everything(wanted, paths=request.paths)
             os.makedirs(source, mode=0o700)
             return Restored(plan, None, _apply(store, request.snapshot, wanted, plan, source, on_event))
-        safety = Request("safety", request.exclude, wanted.rule_files, times_count=True)
+        safety = Request("safety", request.exclude, wanted.rule_files, times_count=True, hold=THIS)
         saved = snapshot_under_lock(store, safety, now=now, on_event=on_event)
+        # What an agent has locked away could neither be saved nor replaced.
+        if make_accessible(source, wanted, saved.problems, selected(request.paths)):
+            saved = snapshot_under_lock(store, safety, now=now, on_event=on_event)
         plan = _plan(store, request, wanted, saved.tree)
         problems = _apply(store, request.snapshot, wanted, plan, source, on_event, saved=saved.tree)
         # What could not be looked at was left alone as well, whatever the plan says of it.
@@ -145,15 +168,15 @@ def _plan(store: Store, request: RestoreRequest, wanted: Tree, current: Tree) ->
         comparison,
         paths=request.paths,
         keep_new=request.keep_new,
-        protected=_Protection(_source(store), request.exclude, wanted.rule_files).covers,
+        protected=_Protection(store, request.exclude, wanted.rule_files).covers,
     )
 
 
 class _Protection:
     """Leaves alone what only the rules of now ignore: nobody expects a restore to delete ignored files."""
 
-    def __init__(self, source: bytes, exclude: Sequence[str], rule_files: Mapping[bytes, bytes]) -> None:
-        self._source = source
+    def __init__(self, store: Store, exclude: Sequence[str], rule_files: Mapping[bytes, bytes]) -> None:
+        self._store = store
         self._exclude = [os.fsencode(pattern) for pattern in exclude]
         self._rule_files = rule_files
         self._visible: Optional[frozenset[bytes]] = None
@@ -161,7 +184,11 @@ class _Protection:
     def covers(self, path: bytes) -> bool:
         """Tell whether the rules of now ignore a path that those of the snapshot did not."""
         if self._visible is None:
-            tree = walk(self._source, IgnoreRules.compile(self._exclude, {}))
+            source = _source(self._store)
+            # What an agent wrote into the rules must not keep what it made.
+            force = rules_in_force(self._store.path, source)
+            rules = IgnoreRules.compile(self._exclude, {})
+            tree = walk(source, rules, frozen=force.frozen, overrides=force.overrides)
             self._same = tree.rule_files == self._rule_files
             self._visible = frozenset(() if self._same else (entry.path for entry in tree.entries()))
         return not self._same and path not in self._visible

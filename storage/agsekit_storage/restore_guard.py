@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import os
 import stat
+import time
 from typing import Optional
 
-from agsekit_storage.model import CTIME, INODE, MODE, MTIME, NLINK, SIZE, Tree, stat_row
+from agsekit_storage.model import CTIME, INODE, MODE, MTIME, NLINK, SIZE, Tree, clamp_row, stat_row
 
 
 class EditedMeanwhile(Exception):
@@ -14,10 +15,14 @@ class EditedMeanwhile(Exception):
 
 
 class SavedState:
-    """The tree that the snapshot from before the restore holds; None when there was nothing to save."""
+    """The tree that the snapshot from before the restore holds; None when there was nothing to save.
+
+    Make it when that snapshot is there: what is written from then on is not in it.
+    """
 
     def __init__(self, tree: Optional[Tree]) -> None:
         self._tree = tree
+        self._since = time.time_ns()
 
     def check(self, path: bytes, name: bytes, folder: int) -> None:
         """Make sure that a file, or the lack of one, is still what was saved. Folders are not looked at.
@@ -28,7 +33,7 @@ class SavedState:
         if self._tree is None:
             return
         try:
-            now = stat_row(os.stat(name, dir_fd=folder, follow_symlinks=False))
+            now = clamp_row(stat_row(os.stat(name, dir_fd=folder, follow_symlinks=False)))
         except FileNotFoundError:
             return
         if stat.S_ISDIR(now[MODE]):
@@ -40,6 +45,8 @@ class SavedState:
         if stat.S_IFMT(now[MODE]) != stat.S_IFMT(saved[MODE]):
             raise EditedMeanwhile(path)
         columns = [SIZE, MTIME, INODE]
+        if saved[NLINK] == 1 and now[CTIME] > self._since:
+            raise EditedMeanwhile(path)
         if saved[CTIME] and saved[NLINK] == 1:
             # The restore itself moves the ctime of a file when it takes away another name of it.
             columns.append(CTIME)

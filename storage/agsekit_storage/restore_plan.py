@@ -236,16 +236,19 @@ def _parents(path: bytes) -> Iterator[bytes]:
 
 
 def _selector(paths: Sequence[bytes], wanted: Tree, current: Tree | None) -> Callable[[bytes], bool]:
-    if not paths:
-        return lambda path: True
     for path in paths:
         if not (_holds(wanted, path) or (current is not None and _holds(current, path))):
             raise SnapshotNotFound(
                 f"{path.decode('utf-8', 'backslashreplace')} is neither in the snapshot nor in the folder",
                 hint="paths are relative to the source folder",
             )
+    return selected(paths)
+
+
+def selected(paths: Sequence[bytes]) -> Callable[[bytes], bool]:
+    """Return what tells whether a path is one of `paths` or below one of them; everything is for no paths."""
     chosen = frozenset(paths)
-    return lambda path: path in chosen or _is_below(path, chosen)
+    return lambda path: not chosen or path in chosen or _is_below(path, chosen)
 
 
 def _holds(tree: Tree, path: bytes) -> bool:

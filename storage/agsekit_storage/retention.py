@@ -38,8 +38,8 @@ class Policy:
 class Decision:
     """What becomes of one snapshot, and why: a reason to keep it, or the rule that lets it go.
 
-    `reason` is newest, pinned, before-loss, safety, foreign, damaged, recent, hourly, daily or weekly for what is
-    kept, and thinned, too-old, max-backups, max-size or min-free for what goes.
+    `reason` is newest, pinned, held, before-loss, safety, foreign, damaged, recent, hourly, daily or weekly for what
+    is kept, and thinned, too-old, max-backups, max-size or min-free for what goes.
     """
 
     snapshot: Snapshot
@@ -83,6 +83,9 @@ def _protected(snapshot: Snapshot, following: Optional[Snapshot], now: float) ->
         return "newest"
     if snapshot.pinned:
         return "pinned"
+    if snapshot.held_until > now:
+        # A run that is under way began with it, or it is the state before a restore.
+        return "held"
     if following.mass_loss:
         return "before-loss"
     if snapshot.kind in ("foreign", "damaged"):
@@ -93,7 +96,7 @@ def _protected(snapshot: Snapshot, following: Optional[Snapshot], now: float) ->
     return None
 
 
-_UNTOUCHABLE = ("newest", "pinned", "before-loss", "foreign", "damaged", "safety")
+_UNTOUCHABLE = ("newest", "pinned", "held", "before-loss", "foreign", "damaged", "safety")
 
 
 def _cap_number(decisions: list[Decision], most: int, now: float) -> list[Decision]:

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Optional
 
-from agsekit_storage import durable
+from agsekit_storage import durable, running
 from agsekit_storage.cursor import FolderCursor
 from agsekit_storage.ignore import IGNORE_FILE, IgnoreRules
 from agsekit_storage.ignore_file import read_ignore_file
@@ -52,8 +52,7 @@ def settle(
     Raises:
         StoreLocked: another process wrote for all of `wait` seconds.
     """
-    read = _current_contents(os.fsencode(store.source_folder()))
-    now = {folder: content for folder in {*trusted, *folders} if (content := read(folder)) is not None}
+    now = _contents(os.fsencode(store.source_folder()), {*trusted, *folders})
     if now == dict(trusted):
         return []
     with store.locked(wait=wait):
@@ -85,19 +84,42 @@ def distrust(store: Path, trusted: Mapping[bytes, bytes], now: Mapping[bytes, by
     return changed
 
 
-def overrides(store: Path, source: bytes) -> Overrides:
-    """Return the rules to use instead of what runs have left. Needs the lock of the store.
+@dataclass(frozen=True)
+class RulesInForce:
+    """What to use instead of the `.backupignore` files in the folder: for all of it (`frozen`), or here and there."""
 
-    A file that says something else by now was edited by the user, and is trusted from here on.
-    """
-    rules = _read(store)
-    if not rules:
-        return {}
+    frozen: Optional[Mapping[bytes, bytes]]
+    overrides: Overrides
+
+
+def rules_in_force(store: Path, source: bytes) -> RulesInForce:
+    """Return the rules that apply now: those that a run under way began with, else what the user has accepted."""
+    frozen = running.in_force(store)
+    if frozen is not None:
+        return RulesInForce(frozen, {})
     current = _current_contents(source)
-    still = [rule for rule in rules if current(rule.folder) == rule.left]
-    if len(still) != len(rules):
-        _write(store, still)
-    return {rule.folder: rule.trusted for rule in still}
+    return RulesInForce(
+        None, {each.folder: each.trusted for each in _read(store) if current(each.folder) == each.left}
+    )
+
+
+def refresh(store: Path, source: bytes, exclude: Sequence[str]) -> None:
+    """Settle what runs left that ended without doing so, and trust what was edited since. Needs the lock.
+
+    A file that says something else than what a run left was edited by the user, unless a run is under way.
+    """
+    for note, trusted in running.left_behind(store):
+        patterns = IgnoreRules.compile([os.fsencode(pattern) for pattern in exclude], {})
+        tree = walk(source, patterns, frozen=trusted)
+        folders = (path for path, folder in tree.folders.items() if IGNORE_FILE in folder.names)
+        distrust(store, trusted, _contents(source, {*trusted, *folders}))
+        note.unlink(missing_ok=True)
+    rules = _read(store)
+    if rules and running.in_force(store) is None:
+        current = _current_contents(source)
+        still = [rule for rule in rules if current(rule.folder) == rule.left]
+        if len(still) != len(rules):
+            _write(store, still)
 
 
 def untrusted(store: Store) -> list[UntrustedRule]:
@@ -127,6 +149,11 @@ def newly_hidden(source: bytes, before: Tree, now: Tree, changes: Changes) -> li
                 continue
             hidden.append(path)
     return hidden
+
+
+def _contents(source: bytes, folders: Iterable[bytes]) -> dict[bytes, bytes]:
+    read = _current_contents(source)
+    return {folder: content for folder in folders if (content := read(folder)) is not None}
 
 
 def _current_contents(source: bytes) -> Callable[[bytes], Optional[bytes]]:

@@ -106,7 +106,8 @@ def refuse_foreign_folder(path: Path) -> None:
         return
     except NotADirectoryError:
         raise StoreRefused(f"{path} is not a folder", hint="choose another backup folder") from None
-    if any(name != PRIVATE for name in names) and not any(map(naming.is_id, names)):
+    known = PRIVATE in names and read(path) is not None  # somebody has just made a store of it
+    if any(name != PRIVATE for name in names) and not any(map(naming.is_id, names)) and not known:
         raise StoreRefused(
             f"{path} holds other things ({_examples(names)}), so it cannot become a store",
             hint="choose an empty or a new folder",

@@ -14,14 +14,15 @@ from agsekit_storage.commit import Place, write_snapshot
 from agsekit_storage.errors import StorageError, StoreDamaged, explained
 from agsekit_storage.events import Met, OnEvent, Waiting, Walked, ignore_events
 from agsekit_storage.ignore import IgnoreRules
-from agsekit_storage.model import MTIME, SIZE, Changes, Problem, Row, Snapshot, Tree
-from agsekit_storage.preflight import check_room, huge_files, is_mass_loss, to_save
+from agsekit_storage.model import MTIME, Changes, Problem, Row, Snapshot, Tree
+from agsekit_storage.preflight import check_room, huge_files, is_mass_loss, size_on_disk, to_save
 from agsekit_storage.pruning import prune_under_lock
 from agsekit_storage.retention import Policy
-from agsekit_storage.rule_trust import newly_hidden, overrides
+from agsekit_storage.rule_trust import RulesInForce, newly_hidden, refresh, rules_in_force
 from agsekit_storage.store import Store
 from agsekit_storage.walk import walk
 
+THIS = "this"
 DEFAULT_WAIT = 600.0
 """Seconds to wait for another writer: longer than any write but the first of a huge project takes."""
 
@@ -37,6 +38,8 @@ class Request:
         run: what is known of the run that the snapshot belongs to.
         times_count: take a snapshot also when nothing but times changed.
         keep: delete what this policy lets go, once the snapshot is there.
+        hold: keep this snapshot from pruning for another day, by whatever policy; `THIS` means the one that has the
+            state now.
     """
 
     kind: str
@@ -45,6 +48,7 @@ class Request:
     run: Optional[Mapping[str, str]] = None
     times_count: bool = False
     keep: Optional[Policy] = None
+    hold: Optional[str] = None
 
 
 @dataclass(frozen=True)
@@ -99,8 +103,11 @@ def snapshot_under_lock(store: Store, request: Request, *, now: float, on_event:
         on_event(Met(problem))
 
     rules = IgnoreRules.compile([os.fsencode(pattern) for pattern in request.exclude], {})
-    untrusted = overrides(store.path, source) if request.rule_files is None else {}
-    tree = walk(source, rules, previous=before, frozen=request.rule_files, overrides=untrusted, on_problem=meet)
+    refresh(store.path, source, request.exclude)
+    force = (
+        RulesInForce(request.rule_files, {}) if request.rule_files is not None else rules_in_force(store.path, source)
+    )
+    tree = walk(source, rules, previous=before, frozen=force.frozen, overrides=force.overrides, on_problem=meet)
     on_event(Walked(tree.count_files()))
     comparison = compare(before, tree, source, digest=store.backend.digest)
     changes = comparison.changes
@@ -114,6 +121,7 @@ def snapshot_under_lock(store: Store, request: Request, *, now: float, on_event:
             store.save_walk(previous, tree)
         for path in comparison.unsaved:
             meet(Problem(path, "unreadable"))  # as it was when the newest snapshot was taken
+        _hold(store, request, previous, now)
         return Result(previous, False, changes, problems, tree)
     if before is None:
         for problem in huge_files(tree):
@@ -137,6 +145,7 @@ def snapshot_under_lock(store: Store, request: Request, *, now: float, on_event:
     if previous and written.created and written.snapshot.mass_loss:
         # The last good state must outlive every later deletion, of the snapshot of the loss too.
         store.pin(previous.id, pinned=True)
+    _hold(store, request, written.snapshot, now)
     if request.keep and written.created:
         prune_under_lock(store, request.keep, now=now)
     return Result(written.snapshot, written.created, written.changes, written.problems, tree, hidden)
@@ -152,7 +161,12 @@ def _make_room(store: Store, request: Request, source: bytes, files: Sequence[tu
             raise
         prune_under_lock(store, request.keep, now=now)
         check_room(store.path, source, files, leave=leave)
-    return sum(row[SIZE] for _, row in files)
+    return sum(size_on_disk(source, path, row) for path, row in files)
+
+
+def _hold(store: Store, request: Request, snapshot: Snapshot, now: float) -> None:
+    if request.hold:
+        store.hold(snapshot.id if request.hold == THIS else request.hold, now=now)
 
 
 def _new_id(now: float, previous: Optional[Snapshot], taken: frozenset[str]) -> str:

@@ -8,16 +8,21 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Optional
+from typing import Optional
 
-from agsekit_storage import durable, lock, naming, settings
+from agsekit_storage import lock, naming, settings
 from agsekit_storage.backends.base import Backend
 from agsekit_storage.errors import SnapshotNotFound, SourceUnavailable, StoreDamaged, StoreRefused, explained
 from agsekit_storage.guards import check_apart
-from agsekit_storage.model import Problem, Snapshot, Tree
+from agsekit_storage.headers import header_of, in_order, snapshot_of
+from agsekit_storage.model import Snapshot, Tree
+from agsekit_storage.pins import Pins
 from agsekit_storage.records import Records
 from agsekit_storage.registry import backend_factory
 from agsekit_storage.settings import PRIVATE, Settings
+
+_WAIT = 600.0
+"""Seconds that a new store, or one whose source was moved, waits for another writer."""
 
 
 class Store:
@@ -33,7 +38,7 @@ class Store:
         self.path = path
         self.source = source
         self._private = path / PRIVATE
-        self._pins = self._private / "pins"
+        self._pins = Pins(self._private)
         self._adopt(settings)
 
     def _adopt(self, settings: Settings) -> None:
@@ -59,14 +64,26 @@ class Store:
                 wanted = Settings(backend or "rsync", str(source))
             else:
                 wanted = settings.check(path, present, source, backend)
-            store = cls(path, source, wanted)
             _make_private(path)
-            if present is None:
-                store.backend.check_folder()
-            store._records.prepare()
-            if wanted != present:
-                settings.write(path, wanted)
-            return store
+            if wanted == present:
+                store = cls(path, source, wanted)
+                store._records.prepare()
+                return store
+        # Others may be about to make the same store, or write to it; what they have written counts.
+        with lock.exclusive(path / PRIVATE / "lock", wait=_WAIT), explained(path):
+            present = settings.read(path)
+            if present is not None:
+                wanted = settings.check(path, present, source, backend)
+            return cls._write_settings(path, source, wanted, new=present is None)
+
+    @classmethod
+    def _write_settings(cls, path: Path, source: Optional[Path], wanted: Settings, *, new: bool) -> Store:
+        store = cls(path, source, wanted)
+        if new:
+            store.backend.check_folder()
+        store._records.prepare()
+        settings.write(path, wanted)
+        return store
 
     @classmethod
     def existing(cls, path: Path, source: Optional[Path] = None) -> Store:
@@ -93,9 +110,12 @@ class Store:
     def snapshots(self) -> list[Snapshot]:
         """Return all snapshots, oldest first. Only whole ones are listed."""
         with explained(self.path):
-            pins = self._read_pins()
-            found = [self._snapshot(snapshot_id, snapshot_id in pins) for snapshot_id in self.backend.present()]
-        return _in_order(found)
+            pinned, held = self._pins.pinned(), self._pins.held()
+            found = [
+                replace(self._snapshot(each), pinned=each in pinned, held_until=held.get(each, 0.0))
+                for each in self.backend.present()
+            ]
+        return in_order(found)
 
     def get(self, snapshot_id: str) -> Snapshot:
         """Return the snapshot of exactly this id.
@@ -147,20 +167,22 @@ class Store:
 
     def pin(self, snapshot_id: str, *, pinned: bool) -> None:
         """Keep a snapshot for good, or no longer. Call it with the lock held."""
-        pins = set(self._read_pins())
-        (pins.add if pinned else pins.discard)(snapshot_id)
-        durable.write_file(self._pins, "".join(f"{each}\n" for each in sorted(pins)).encode())
+        self._pins.pin(snapshot_id, pinned=pinned)
 
-    def delete(self, snapshot_ids: Sequence[str]) -> None:
-        """Delete snapshots and what only they needed. Call it with the lock held."""
-        self.backend.delete(snapshot_ids)
+    def hold(self, snapshot_id: str, *, now: float) -> None:
+        """Keep a snapshot from pruning for a day from now. Call it with the lock held."""
+        self._pins.hold(snapshot_id, now=now)
+
+    def delete(self, snapshot_ids: Sequence[str], *, size: int = 0) -> None:
+        """Delete snapshots and what only they needed, `size` bytes if known. Call it with the lock held."""
+        self.backend.delete(snapshot_ids, size=size)
         for snapshot_id in snapshot_ids:
             self._records.forget(snapshot_id)
         self._records.clean(set(self.backend.present()))
 
     def rewrite_record(self, snapshot: Snapshot) -> None:
         """Replace what the record of a snapshot says beside the tree. Call it with the lock held."""
-        self._records.rewrite_header(snapshot.id, _header(snapshot))
+        self._records.rewrite_header(snapshot.id, header_of(snapshot))
 
     def latest_tree(self, snapshot: Snapshot) -> Tree:
         """Return the tree of the newest snapshot in its freshest form: with the stamps of the last walk."""
@@ -172,7 +194,7 @@ class Store:
 
     def save_record(self, snapshot: Snapshot, tree: Tree) -> None:
         """Write the record of a snapshot that is about to be published, and bring it to the disk."""
-        self._records.save(snapshot.id, _header(snapshot), tree)
+        self._records.save(snapshot.id, header_of(snapshot), tree)
 
     def forget_record(self, snapshot_id: str) -> None:
         """Remove the record of a snapshot that was not or is no longer present."""
@@ -185,6 +207,9 @@ class Store:
         Raises:
             StoreLocked: another process wrote for all of `wait` seconds.
         """
+        if self.source is not None and not self._private.exists():
+            # Only another tool has written here so far.
+            Store.create(self.path, self.source)
         with lock.exclusive(self._private / "lock", wait=wait, on_wait=on_wait):
             with explained(self.path):
                 self._recover()
@@ -236,49 +261,16 @@ class Store:
             self._settings = replace(found, retired=None)
             settings.write(self.path, self._settings)
 
-    def _snapshot(self, snapshot_id: str, pinned: bool) -> Snapshot:
+    def _snapshot(self, snapshot_id: str) -> Snapshot:
         try:
-            header = self._records.header(snapshot_id)
-            problems = [Problem(os.fsencode(p["path"]), p["reason"], p.get("detail", "")) for p in header["problems"]]
-            known = {key: header[key] for key in Snapshot.__dataclass_fields__ if key in header}
-            known.update(problems=problems, pinned=pinned)
-            return Snapshot(**known)
+            return snapshot_of(self._records.header(snapshot_id))
         except FileNotFoundError:
             kind = "foreign"
         except (StoreDamaged, OSError, KeyError, TypeError):
             # One record must not hide all the others; whoever needs this one is told.
             kind = "damaged"
         created = naming.created_by_name(snapshot_id)
-        return Snapshot(snapshot_id, 0, created, self.backend.name, kind, complete=kind == "foreign", pinned=pinned)
-
-    def _read_pins(self) -> frozenset[str]:
-        try:
-            return frozenset(self._pins.read_text().split())
-        except FileNotFoundError:
-            return frozenset()
-
-
-def _in_order(found: Sequence[Snapshot]) -> list[Snapshot]:
-    """Sort by sequence; a damaged record does not tell it, so there the id decides, which sorts the same way."""
-    placed = []
-    sequence = 0
-    for snapshot in sorted(found, key=lambda each: each.id):
-        if snapshot.kind == "damaged":
-            snapshot = replace(snapshot, sequence=sequence)
-        elif snapshot.kind != "foreign":
-            sequence = snapshot.sequence
-        placed.append(snapshot)
-    return sorted(placed, key=lambda snapshot: (snapshot.sequence, snapshot.id))
-
-
-def _header(snapshot: Snapshot) -> dict[str, Any]:
-    header: dict[str, Any] = {
-        key: value for key, value in vars(snapshot).items() if key not in ("pinned", "problems")
-    }
-    header["problems"] = [
-        {"path": os.fsdecode(each.path), "reason": each.reason, "detail": each.detail} for each in snapshot.problems
-    ]
-    return header
+        return Snapshot(snapshot_id, 0, created, self.backend.name, kind, complete=kind == "foreign")
 
 
 def _make_private(path: Path) -> None:

@@ -16,6 +16,7 @@ from agsekit_storage.events import OnEvent, ignore_events
 from agsekit_storage.model import Snapshot
 from agsekit_storage.restore import Restored, RestoreRequest, holds_state, restore
 from agsekit_storage.settings import PRIVATE
+from agsekit_storage.snapshots import DEFAULT_WAIT
 from agsekit_storage.store import Store
 
 
@@ -49,7 +50,7 @@ def undo_step(store: Store, exclude: tuple[str, ...]) -> Step:
             # The newest snapshot is the state before the latest edits, which the restore will save.
             return Step(snapshots[-1], Position(snapshots[-1].id, (_SAVED_FIRST,)))
         position = Position(snapshots[-1].id) if snapshots else Position("")
-    earlier = [each for each in snapshots if each.id < position.at and each.kind != "safety"]
+    earlier = [each for each in snapshots if each.id < position.at and each.kind not in ("safety", "damaged")]
     if not earlier:
         raise SnapshotNotFound("there is no earlier state to go back to", hint=_LIST)
     return Step(earlier[-1], Position(earlier[-1].id, (*position.forward, position.at)))
@@ -77,7 +78,8 @@ def take_step(
     saved = done.before.id if done.before else ""
     forward = tuple(saved if each == _SAVED_FIRST else each for each in step.then.forward)
     document = {"at": step.then.at, "forward": [each for each in forward if each]}
-    durable.write_file(store.path / PRIVATE / "position", json.dumps(document).encode())
+    with store.locked(wait=DEFAULT_WAIT):
+        durable.write_file(store.path / PRIVATE / "position", json.dumps(document).encode())
     return done
 
 

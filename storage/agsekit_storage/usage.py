@@ -67,15 +67,11 @@ def measure(store: Store, *, most: int = 10) -> Usage:
 
 def _stored_versions(history: History) -> Iterator[tuple[bytes, int]]:
     """Yield path and size of every file content that some snapshot added to the store."""
-    earlier = None
-    for snapshot in history.snapshots:
-        changes = history.changes_between(earlier, snapshot)
-        tree = history.tree(snapshot)
+    for _, tree, changes in history.walk_changes():
         for path in (*changes.added, *changes.modified):
             row = find(tree, path).row
             if stat.S_ISREG(row[MODE]):
                 yield path, row[SIZE]
-        earlier = snapshot
 
 
 def _rules_for(path: bytes) -> Iterator[bytes]:

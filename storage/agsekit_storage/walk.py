@@ -37,6 +37,11 @@ _CLOCK_STEP_NS = 20_000_000
 _COARSE_STEP_NS = 2_000_000_000
 """The same for file systems that store whole seconds (HFS+, ext3) or two of them (FAT)."""
 
+_MOST_LEVELS = 2000
+_LONGEST_PATH = 16 * 1024
+"""Bytes; a system call takes a quarter of it. The paths of folders within folders need memory by the square of their
+depth, and an agent makes such folders by the ten thousand in a second."""
+
 
 def walk(
     source: bytes,
@@ -142,6 +147,9 @@ class _Walk:
                 continue
             name, rules, trusted = stack[-1].pop()
             path = join(cursor.path, name)
+            if len(stack) > _MOST_LEVELS or len(path) > _LONGEST_PATH:
+                self._unlistable(path, OSError(errno.ENAMETOOLONG, "nested too deeply"))
+                continue
             try:
                 cursor.enter(name)
             except OSError as error:

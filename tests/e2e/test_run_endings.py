@@ -45,7 +45,7 @@ def protector_of(world: World) -> int:
     found = [
         pid
         for pid, line in world.processes()
-        if "bwrap" not in line and "agsekit" in line and len(os.listdir(f"/proc/{pid}/fd")) == 5
+        if "bwrap" not in line and "agsekit" in line and len(os.listdir(f"/proc/{pid}/fd")) == 6
         and os.readlink(f"/proc/{pid}/fd/0") == os.devnull
     ]  # fmt: skip
     assert len(found) == 1, found

@@ -9,6 +9,8 @@ import pytest
 from agsekit_storage.errors import SnapshotNotFound
 from agsekit_storage.history import History
 from agsekit_storage.textdiff import FileDiff, diff_files, open_stored, source_content, stored_content
+from agsekit_storage.undo import undo_step
+from agsekit_storage.usage import measure
 from tests.support.projects import Project
 
 
@@ -134,3 +136,17 @@ def test_a_stored_file_is_read_byte_for_byte(project: Project) -> None:
 
     with open_stored(project.store, snapshot, b"data") as file:
         assert file.read() == content
+
+
+def test_a_record_that_cannot_be_read_hides_no_other_version(project: Project) -> None:
+    ids = []
+    for text in ("one", "second", "the third"):
+        (project.source / "file").write_text(text)
+        ids.append(project.snapshot().snapshot.id)
+    (project.path / ".agsekit" / "trees" / ids[1]).write_bytes(b"damaged")
+    history = History(project.store)
+
+    assert [each.snapshot.id for each in history.versions(b"file")] == [ids[0], ids[2]]
+    assert [each.id for each in history.touching(b"file")] == [ids[0], ids[2]]
+    assert measure(project.store).total == len("one") + len("the third")
+    assert undo_step(project.store, ()).target.id == ids[0]

@@ -104,11 +104,16 @@ class Backend(Protocol):
         """
         ...
 
-    def delete(self, snapshot_ids: Sequence[str]) -> None:
-        """Make snapshots absent, each in one atomic step, then free their space.
+    def delete(self, snapshot_ids: Sequence[str], *, size: int = 0) -> None:
+        """Make snapshots absent, each in one atomic step, then free their space, now or later.
 
-        A crash leaves something that `recover` finishes.
+        `size` is how many bytes of file content are in them alone, as far as that is known. A crash leaves
+        something that `recover` finishes.
         """
+        ...
+
+    def reclaimable(self) -> int:
+        """Return how many bytes of deleted snapshots still take space, which maintenance will free."""
         ...
 
     def clear(self) -> None:

@@ -12,7 +12,7 @@ from agsekit_storage.backends.git_objects import ObjectReader, read_tree, tree_o
 from agsekit_storage.backends.git_pack import BLOB, object_id
 from agsekit_storage.backends.git_trees import FOLDER, git_mode
 from agsekit_storage.errors import StoreDamaged
-from agsekit_storage.model import MODE, NO_DIGEST, WIDTH, Folder, Problem, Tree, join, split
+from agsekit_storage.model import MODE, NO_DIGEST, WIDTH, Folder, Problem, Tree, join
 
 
 class GitCheck:
@@ -34,7 +34,7 @@ class GitCheck:
             yield Problem(b"", "lost", error.message)
             return
         for path, folder in tree.folders.items():
-            if path and _is_left_out(tree, path):
+            if tree.is_unlisted(path):
                 continue
             identifier = trees.pop(path, None)
             if identifier is None:
@@ -83,9 +83,3 @@ class GitCheck:
             except StoreDamaged as error:
                 self._sound[identifier] = error.message
         return self._sound[identifier]
-
-
-def _is_left_out(tree: Tree, path: bytes) -> bool:
-    """Tell whether a folder could not be listed, so that the repository has nothing of it."""
-    parent, name = split(path)
-    return name in tree.folders[parent].missing

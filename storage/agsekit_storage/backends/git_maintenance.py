@@ -11,7 +11,7 @@ from pathlib import Path
 from agsekit_storage.backends.git_objects import Pack, open_packs
 from agsekit_storage.backends.git_pack import KINDS
 from agsekit_storage.backends.git_refs import Refs
-from agsekit_storage.backends.git_repository import Repository
+from agsekit_storage.backends.git_repository import WORTH_REPACKING, Repository
 from agsekit_storage.durable import sync_file_system, write_file
 from agsekit_storage.errors import StoreDamaged
 
@@ -63,7 +63,8 @@ class Compactor:
         """
         before = self._packs()
         size = sum(path.stat().st_size for path in before)
-        if size <= self._size_after_last() * 1.5 + _WORTH_IT:
+        deleted = self._repository.deleted_size()
+        if size <= self._size_after_last() * 1.5 + _WORTH_IT and deleted < WORTH_REPACKING:
             return False
         try:
             status = run(self._command(), ENVIRONMENT)
@@ -79,6 +80,7 @@ class Compactor:
             kept = [path for path in self._packs() if path not in before]
             self._check_commits(kept)
             _remove(path for path in before if not path.with_suffix(".keep").exists())
+            self._repository.note_deleted(max(0, self._repository.deleted_size() - deleted))
         self._note_size(sum(path.stat().st_size for path in new))
         return True
 

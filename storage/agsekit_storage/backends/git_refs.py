@@ -80,8 +80,10 @@ class Refs:
             except FileNotFoundError:
                 continue
             for name in names:
-                if not name.startswith(".") and not name.endswith(".lock"):
-                    match = _LINE.match(f"{(self._repository / folder / name).read_text().strip()} {name}")
+                path = self._repository / folder / name
+                # A branch of the user's may be called `mine/of-today`, which makes a folder.
+                if not name.startswith(".") and not name.endswith(".lock") and path.is_file():
+                    match = _LINE.match(f"{path.read_text().strip()} {name}")
                     if match:
                         refs[folder + name] = match[1]
         return refs

@@ -14,6 +14,9 @@ from agsekit_storage.errors import StoreLocked
 
 FOLDER = "shadow.git"
 MAINTENANCE_LOCK = "agsekit-maintenance"
+WORTH_REPACKING = 8 * 1024 * 1024
+"""So many bytes of file content in deleted snapshots make a repacking pay."""
+_DELETED = "agsekit-deleted"
 
 _CONFIG = b"""\
 [core]
@@ -100,6 +103,17 @@ class Repository:
             if name.startswith("tmp_agsekit"):
                 (self.packs / name).unlink(missing_ok=True)
         self._remove_rests_of_git(names)
+
+    def deleted_size(self) -> int:
+        """Return how many bytes of file content were only in snapshots deleted since the last repacking."""
+        try:
+            return int((self.path / _DELETED).read_text())
+        except (FileNotFoundError, ValueError):
+            return 0
+
+    def note_deleted(self, size: int) -> None:
+        """Remember how many bytes a repacking would free."""
+        write_file(self.path / _DELETED, b"%d\n" % size, durable=False)
 
     def remove(self) -> None:
         """Remove the repository, out of sight first."""

@@ -17,7 +17,7 @@ from agsekit_storage.backends.base import Capabilities, Work
 from agsekit_storage.backends.git_content import blob_id
 from agsekit_storage.backends.git_pack import COMMIT, PackWriter
 from agsekit_storage.backends.git_refs import Refs
-from agsekit_storage.backends.git_repository import Repository
+from agsekit_storage.backends.git_repository import WORTH_REPACKING, Repository
 from agsekit_storage.backends.git_writer import GitWriter
 from agsekit_storage.changes import Digest
 from agsekit_storage.errors import StoreDamaged
@@ -93,7 +93,12 @@ class GitShadowBackend:
         check = GitCheck(self._repository.path, data=data)
         return lambda snapshot_id, tree: check.run(self._refs.read().get(snapshot_id), tree)
 
-    def delete(self, snapshot_ids: Sequence[str]) -> None:
+    def reclaimable(self) -> int:
+        """See `Backend.reclaimable`; what is too little for a repacking does not count, so that more may go."""
+        size = self._repository.deleted_size()
+        return size if size >= WORTH_REPACKING else 0
+
+    def delete(self, snapshot_ids: Sequence[str], *, size: int = 0) -> None:
         """See `Backend.delete`: one replacement of all refs.
 
         The commits after a deleted one are written again without it; nothing but the history that `git log` shows
@@ -111,6 +116,8 @@ class GitShadowBackend:
             if len(pack):
                 self._repository.finish_pack(_RELINKED, pack)
                 self._repository.show_pack(_RELINKED)
+            if size:
+                self._repository.note_deleted(self._repository.deleted_size() + size)
             self._refs.write(kept)
         finally:
             objects.close()

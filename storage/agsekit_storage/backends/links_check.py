@@ -31,7 +31,9 @@ class LinksCheck:
                     fd = cursor.seek(path)
                     present = frozenset(map(os.fsencode, os.listdir(fd)))
                 except OSError as error:
-                    yield Problem(path, "lost", error.strerror or "")
+                    # A folder that could not be listed has its mode here too, so it cannot be listed here either.
+                    if not (isinstance(error, PermissionError) and tree.is_unlisted(path)):
+                        yield Problem(path, "lost", error.strerror or "")
                     continue
                 yield from self._check_folder(fd, path, folder, present)
         finally:

@@ -91,7 +91,11 @@ class RsyncLinksBackend:
         check = LinksCheck(data=data)
         return lambda snapshot_id, tree: check.run(self._store / snapshot_id, tree)
 
-    def delete(self, snapshot_ids: Sequence[str]) -> None:
+    def reclaimable(self) -> int:
+        """See `Backend.reclaimable`: space is free at once."""
+        return 0
+
+    def delete(self, snapshot_ids: Sequence[str], *, size: int = 0) -> None:
         """See `Backend.delete`: renamed out of sight first."""
         doomed = []
         for snapshot_id in snapshot_ids:

@@ -196,7 +196,7 @@ def test_without_a_terminal_the_agreement_has_to_be_given_beforehand(history: Wo
     assert describe(history.project) == before
 
 
-@pytest.mark.parametrize(("answer", "code", "restored"), [("y", 0, True), ("n", 130, False), ("\r", 130, False)])
+@pytest.mark.parametrize(("answer", "code", "restored"), [("y\r", 0, True), ("n\r", 130, False), ("\r", 130, False)])
 def test_on_a_terminal_the_user_is_asked(history: World, answer: str, code: int, restored: bool) -> None:
     window = history.window("snapshots", "restore", "latest~1", cwd=history.project)
     window.expect("Restore?")
