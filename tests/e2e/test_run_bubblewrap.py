@@ -69,7 +69,7 @@ def test_the_summary_says_what_changed_and_its_undo_command_works_from_anywhere(
     window = Terminal(["/bin/sh", "-c", undo_command(run.err)], world.environment, Path("/"))
     world.windows.append(window)
     window.expect("Restore?")
-    window.type("y")
+    window.type("y\r")
     assert window.finish() == 0, window.everything
     assert describe(world.project) == before
 

@@ -58,7 +58,7 @@ def test_inside_a_mount_its_settings_are_taken(setting: Setting) -> None:
     target = setting.resolve(here=setting.source / "src")
 
     assert (target.source, target.backup) == (setting.source, setting.backup)
-    assert ([*target.exclude], target.backend, target.interval) == (["*.log"], "rsync", 7.0)
+    assert ([*target.exclude], target.backend, target.interval) == (["*.log"], None, 7.0)
 
 
 def test_excludes_of_the_command_line_come_on_top_of_those_of_the_mount(setting: Setting) -> None:
