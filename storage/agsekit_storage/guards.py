@@ -26,10 +26,10 @@ def check_source(source: Path, *, home: Optional[Path]) -> Path:
         raise SourceUnavailable(
             f"the source folder {source} {what}", hint="check the path, or the `source:` of the mount"
         )
-    if real == Path("/") or (home is not None and real == Path(os.path.realpath(home))):
+    if real == Path("/") or (home is not None and _contains(str(real), os.path.realpath(home))):
         raise StoreRefused(
             f"{source} is too much to protect: it is "
-            + ("the whole machine" if real == Path("/") else "your home folder"),
+            + ("the whole machine" if real == Path("/") else "your home folder, or holds it"),
             hint="name the folder of one project",
         )
     return real

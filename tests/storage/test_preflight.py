@@ -108,7 +108,7 @@ def test_the_whole_machine_and_a_home_folder_are_too_much(tmp_path: Path) -> Non
     (home / "project").mkdir(parents=True)
     (tmp_path / "alias").symlink_to(home)
 
-    for folder in (Path("/"), home, tmp_path / "alias"):
+    for folder in (Path("/"), home, tmp_path, tmp_path / "alias"):
         with pytest.raises(StoreRefused, match="too much"):
             check_source(folder, home=home)
     assert check_source(home / "project", home=home) == (home / "project").resolve()
