@@ -48,8 +48,8 @@ VMS = "vms: {one: {}, two: {}}\nmounts:\n"
             "3: mounts[0].source: '/b/a' lies inside '/b', the backup folder of mounts[0]",
         ),
         (
-            "  - {source: /work}\n  - {source: /work/project}\n",
-            "4: mounts[1].backup: '/work/backups-project' lies inside '/work', which mounts[0] hands to an "
+            "  - {source: /code}\n  - {source: /code/project}\n",
+            "4: mounts[1].backup: '/code/backups-project' lies inside '/code', which mounts[0] hands to an "
             "agent; put it elsewhere",
         ),
     ],
