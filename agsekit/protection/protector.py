@@ -30,6 +30,8 @@ from agsekit_storage.store import Store
 _STOP = b"s"
 _LOOKS = 5
 _BETWEEN_LOOKS = 0.5
+_LONGEST_FAILURE = 600
+"""Characters; JSON makes at most six bytes of each."""
 
 
 @dataclass(frozen=True)
@@ -147,7 +149,8 @@ def _protect(assignment: Assignment, lifeline: int, reports: int) -> None:
             os.write(reports, json.dumps(entry).encode() + b"\n")
 
     def failed(error: Exception) -> None:
-        report({"failure": str(error)})
+        # A pipe takes up to PIPE_BUF (4 KiB) whole or not at all; a longer line could arrive cut in half.
+        report({"failure": str(error)[:_LONGEST_FAILURE]})
 
     def take() -> Result:
         try:
