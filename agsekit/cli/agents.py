@@ -11,6 +11,7 @@ from agsekit.agents.run import RunHooks, RunPlan, RunRequest, execute_run, plan_
 from agsekit.cli import render
 from agsekit.cli.context import Context
 from agsekit.cli.options import context_of, passed_on
+from agsekit.cli.pages import page
 from agsekit.cli.snapshots import restore_command
 from agsekit.config.model import Mount
 from agsekit.engines.base import Engine, MountPoint
@@ -26,6 +27,7 @@ from agsekit_storage.model import Changes
 _SHOWN = 4
 
 
+@page(_("What follows `--` goes to the agent."))
 def run(
     ctx: typer.Context,
     agent: Annotated[str, typer.Argument(metavar="AGENT", help=_("The name of the agent in the configuration."))],

@@ -11,6 +11,7 @@ import typer
 from agsekit.cli import documents, render
 from agsekit.cli.context import Context
 from agsekit.cli.options import context_of
+from agsekit.cli.pages import page
 from agsekit.errors import ExitCode
 from agsekit.i18n import _
 from agsekit.protection.loop import repeat
@@ -38,6 +39,7 @@ BackendOption = Annotated[
 JsonOption = Annotated[bool, typer.Option("--json", help=_("Print one JSON document."))]
 
 
+@page(_("Without options: of the mount that you are in."))
 def backup_once(
     ctx: typer.Context,
     source_dir: SourceOption = None,
@@ -63,6 +65,7 @@ def backup_once(
         raise typer.Exit(ExitCode.INCOMPLETE)
 
 
+@page(_("Until it is stopped."))
 def backup_repeated(
     ctx: typer.Context,
     source_dir: SourceOption = None,

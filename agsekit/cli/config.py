@@ -7,9 +7,11 @@ import typer
 
 from agsekit.cli import render
 from agsekit.cli.options import context_of
+from agsekit.cli.pages import page
 from agsekit.i18n import _
 
 
+@page(_("It explains every key. An existing file is left alone."))
 def config_example(
     ctx: typer.Context,
     path: Annotated[

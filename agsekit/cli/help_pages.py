@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from agsekit.i18n import _
@@ -36,6 +37,23 @@ def write(formatter: Any, rows: Rows) -> None:
     for title, lines in rows.items():
         with formatter.section(title):
             formatter.write_dl(lines)
+
+
+def write_text(formatter: Any, text: str) -> None:
+    """Write paragraphs, indented."""
+    formatter.write_paragraph()
+    with formatter.indentation():
+        formatter.write_text(text)
+
+
+def write_examples(formatter: Any, examples: Sequence[tuple[str, str]]) -> None:
+    """Write command lines, each below what it is for; they are not wrapped, so that they can be copied."""
+    if not examples:
+        return
+    with formatter.section(_("Examples")):
+        indent = " " * formatter.current_indent
+        for purpose, line in examples:
+            formatter.write(f"{indent}# {purpose}\n{indent}{line}\n")
 
 
 def first_sentence(text: str) -> str:

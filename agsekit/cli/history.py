@@ -13,6 +13,7 @@ import typer
 from agsekit.cli import documents, render
 from agsekit.cli.backups import JsonOption, SourceOption, StoreOption, choose_target
 from agsekit.cli.options import context_of
+from agsekit.cli.pages import page
 from agsekit.cli.snapshots import relative_paths
 from agsekit.errors import UsageError
 from agsekit.i18n import _
@@ -57,6 +58,7 @@ def show(
         render.result(line)
 
 
+@page(_("Between a snapshot and the folder now, or between two snapshots."))
 def diff(
     ctx: typer.Context,
     first: SnapshotArgument = "latest",

@@ -11,6 +11,7 @@ from agsekit.cli import documents, interactive, render
 from agsekit.cli.backups import JsonOption, SourceOption, StoreOption, choose_target
 from agsekit.cli.history import SnapshotArgument
 from agsekit.cli.options import context_of
+from agsekit.cli.pages import page
 from agsekit.cli.snapshots import report_restored, show_plan
 from agsekit.i18n import _
 from agsekit.protection.target import Target
@@ -27,6 +28,7 @@ YesOption = Annotated[bool, typer.Option("--yes", "-y", help=_("Do not ask."))]
 DryRunOption = Annotated[bool, typer.Option("--dry-run", "-n", help=_("Only show what would be done."))]
 
 
+@page(_("Nothing but `unpin` lets it go."))
 def pin(
     ctx: typer.Context,
     snapshot: SnapshotArgument = "latest",
@@ -49,6 +51,7 @@ def unpin(
     _set_pin(choose_target(context_of(ctx), source_dir, dest_dir), snapshot, pinned=False, as_json=as_json)
 
 
+@page(_("What stays is said by `keep`, `max_backups`, `max_size` and `min_free` of the mount."))
 def prune_snapshots(
     ctx: typer.Context,
     source_dir: SourceOption = None,
@@ -74,6 +77,7 @@ def prune_snapshots(
         render.print_json(documents.decisions(decisions, dry_run=dry_run))
 
 
+@page(_("Repeat it to go further back; `redo` goes forward again."))
 def undo(
     ctx: typer.Context,
     source_dir: SourceOption = None,

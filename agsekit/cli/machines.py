@@ -9,6 +9,7 @@ from agsekit.cli import interactive, machine_texts, render
 from agsekit.cli.choice import choose_vm
 from agsekit.cli.context import Context
 from agsekit.cli.options import context_of
+from agsekit.cli.pages import page
 from agsekit.cli.selection import choose_vms, engines_of, finish, for_each_vm, teller
 from agsekit.config.model import Vm
 from agsekit.engines.base import Engine, OnEvent
@@ -26,6 +27,7 @@ YesOption = Annotated[bool, typer.Option("--yes", "-y", help=_("Do not ask."))]
 JsonOption = Annotated[bool, typer.Option("--json", help=_("Print one JSON document."))]
 
 
+@page(_("An existing one is compared with the configuration, and finished if need be."))
 def create_vm(
     ctx: typer.Context,
     name: NameArgument = None,
@@ -40,6 +42,7 @@ def create_vm(
     create(context, vms, resize=resize, dry_run=dry_run, yes=yes, as_json=as_json)
 
 
+@page(_("Several at once. Repeatable: existing ones are compared with the configuration."))
 def create_vms(
     ctx: typer.Context,
     resize: ResizeOption = False,
@@ -113,6 +116,7 @@ def _bring_about(
     return [next(done) if isinstance(each, Finding) else each for each in findings]
 
 
+@page(_("Waits until they run."))
 def start_vm(ctx: typer.Context, name: NameArgument = None, all_vms: AllVmsOption = False) -> None:
     """Start a VM, or all of them, and wait until they run."""
     context = context_of(ctx)
@@ -125,6 +129,7 @@ ForceOption = Annotated[
 ]
 
 
+@page(_("Waits until they are off. Nothing in them is lost but what runs."))
 def stop_vm(
     ctx: typer.Context, name: NameArgument = None, all_vms: AllVmsOption = False, force: ForceOption = False
 ) -> None:
@@ -141,6 +146,7 @@ def stop(context: Context, vms: Sequence[Vm], *, force: bool = False) -> None:
     )
 
 
+@page(_("One that was off is started."))
 def restart_vm(
     ctx: typer.Context, name: NameArgument = None, all_vms: AllVmsOption = False, force: ForceOption = False
 ) -> None:
@@ -174,6 +180,7 @@ def _change(context: Context, vms: Sequence[Vm], work: Callable[[Engine, Vm, OnE
     finish(vms, outcomes)
 
 
+@page(_("Project folders and snapshots stay."))
 def destroy_vm(
     ctx: typer.Context,
     name: NameArgument = None,

@@ -9,8 +9,8 @@ from typing import Any
 
 import typer
 
-from agsekit.cli.deferred import Deferred
-from agsekit.cli.options import SETTINGS, Group, HandingOnCommand, PassingCommand
+from agsekit.cli import commands
+from agsekit.cli.options import SETTINGS, Group
 from agsekit.errors import AgsekitError, ExitCode
 from agsekit.i18n import _
 from agsekit_storage.errors import SnapshotNotFound, StorageError, StoreLocked
@@ -47,148 +47,8 @@ def build() -> Any:
             raise typer.Exit(ExitCode.USAGE)
 
     group: Any = typer.main.get_command(app)
-    for command in _commands():
-        group.add_command(command)
+    commands.add_to(group)
     return group
-
-
-def _commands() -> Sequence[Deferred]:
-    """Return the commands in the order of the quick start."""
-    setup, agents, protection = _("Setup"), _("Agents"), _("Backups and snapshots")
-    machines, network = _("Virtual machines"), _("Network and services")
-    mounts = _("Mounts")
-    return (
-        Deferred(
-            "prepare",
-            "agsekit.cli.preparing:prepare",
-            panel=setup,
-            help=_(
-                "Install what this machine lacks for its VMs, and make agsekit's own SSH key. "
-                "Asks before anything runs."
-            ),
-        ),
-        Deferred(
-            "config-example",
-            "agsekit.cli.config:config_example",
-            panel=setup,
-            help=_("Write an example configuration with every key explained. An existing file is left alone."),
-        ),
-        Deferred(
-            "up",
-            "agsekit.cli.preparing:up",
-            panel=setup,
-            help=_(
-                "Bring everything of the configuration about: this machine, VMs, mounts, services. "
-                "Only what is missing."
-            ),
-        ),
-        Deferred(
-            "down",
-            "agsekit.cli.preparing:down",
-            panel=setup,
-            help=_("Stop the services and all VMs of the configuration. They stay, with all that is in them."),
-        ),
-        *_machine_commands(machines),
-        Deferred(
-            "mount",
-            "agsekit.cli.mounts:mount",
-            panel=mounts,
-            help=_(
-                "Mount a folder of the configuration in its VM, which is started if need be. Repairs what is amiss."
-            ),
-        ),
-        Deferred(
-            "umount",
-            "agsekit.cli.mounts:umount",
-            panel=mounts,
-            help=_("Unmount a folder of the configuration from its VM. The folder itself is not touched."),
-        ),
-        Deferred(
-            "run",
-            "agsekit.cli.agents:run",
-            panel=agents,
-            help=_(
-                "Run an agent in its VM while snapshots of the folder are taken. What follows `--` goes to the agent."
-            ),
-            cls=PassingCommand,
-        ),
-        Deferred(
-            "backup-once",
-            "agsekit.cli.backups:backup_once",
-            panel=protection,
-            help=_("Take one snapshot if anything changed. Without options: of the mount that you are in."),
-        ),
-        Deferred(
-            "backup-repeated",
-            "agsekit.cli.backups:backup_repeated",
-            panel=protection,
-            help=_("Take a snapshot now and then every few minutes, until it is stopped."),
-        ),
-        Deferred(
-            "backup-repeated-mount",
-            "agsekit.cli.repeating:backup_repeated_mount",
-            panel=protection,
-            help=_("The same for a mount of the configuration, whose changes are picked up."),
-        ),
-        Deferred(
-            "backup-repeated-all",
-            "agsekit.cli.repeating:backup_repeated_all",
-            panel=protection,
-            help=_("The same for all mounts of the configuration in one process."),
-        ),
-        Deferred(
-            "snapshots",
-            "agsekit.cli.snapshots:build",
-            panel=protection,
-            help=_("The history of a folder, and the way back."),
-            group=True,
-        ),
-        Deferred(
-            "shell",
-            "agsekit.cli.network:shell",
-            panel=machines,
-            help=_("Open a shell in a VM, with its port forwarding for as long as the shell is open."),
-        ),
-        Deferred(
-            "ssh",
-            "agsekit.cli.network:ssh",
-            panel=machines,
-            help=_("Connect to a VM with agsekit's own key. Everything after the VM goes to ssh as it is."),
-            cls=HandingOnCommand,
-        ),
-        Deferred(
-            "portforward",
-            "agsekit.cli.network:portforward",
-            panel=network,
-            help=_("Keep the port forwarding of all VMs up, until it is stopped."),
-        ),
-        Deferred(
-            "systemd",
-            "agsekit.cli.services:build",
-            panel=network,
-            help=_("Have port forwarding and snapshots run in the background, from login on."),
-            group=True,
-        ),
-    )
-
-
-def _machine_commands(panel: str) -> Sequence[Deferred]:
-    summaries = {
-        "create-vm": _(
-            "Make a VM and prepare it. An existing one is compared with the configuration, and finished if need be."
-        ),
-        "create-vms": _("Make and prepare all VMs of the configuration, several at once. Repeatable."),
-        "start-vm": _("Start a VM, or all of them, and wait until they run."),
-        "stop-vm": _(
-            "Stop a VM, or all of them, and wait until they are off. Nothing in them is lost but what runs."
-        ),
-        "restart-vm": _("Stop a VM, or all of them, and start it again; one that was off is started."),
-        "destroy-vm": _("Delete a VM and everything in it. Project folders and snapshots stay."),
-    }
-    return [
-        Deferred(name, f"agsekit.cli.machines:{name.replace('-', '_')}", panel=panel, help=summary)
-        for name, summary in summaries.items()
-    ]
 
 
 def run(arguments: Sequence[str]) -> int:

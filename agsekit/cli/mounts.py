@@ -10,6 +10,7 @@ from agsekit.cli import render
 from agsekit.cli.choice import choose
 from agsekit.cli.context import Context
 from agsekit.cli.options import context_of
+from agsekit.cli.pages import page
 from agsekit.cli.selection import engines_of, finish, for_each_vm, teller
 from agsekit.config.model import Mount, Vm
 from agsekit.config.select import mounts_of
@@ -26,6 +27,7 @@ AllOption = Annotated[bool, typer.Option("--all", help=_("All mounts of the conf
 VmOption = Annotated[Optional[str], typer.Option("--vm", metavar="NAME", help=_("Only in this VM."))]
 
 
+@page(_("The VM is started if need be. Repairs what is amiss."))
 def mount(
     ctx: typer.Context,
     folder: FolderArgument = None,
@@ -66,6 +68,7 @@ def mount_folders(context: Context, mounts: Sequence[Mount]) -> None:
     finish(vms, outcomes)
 
 
+@page(_("The folder itself is not touched."))
 def umount(
     ctx: typer.Context,
     folder: FolderArgument = None,

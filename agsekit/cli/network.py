@@ -13,6 +13,7 @@ from agsekit.cli import render
 from agsekit.cli.choice import choose_vm
 from agsekit.cli.context import Context
 from agsekit.cli.options import context_of
+from agsekit.cli.pages import page
 from agsekit.cli.selection import teller
 from agsekit.config.model import Config, Vm
 from agsekit.config.select import vm_named
@@ -28,6 +29,7 @@ from agsekit.network.supervisor import Supervisor, Surroundings, forwarding_vms
 from agsekit.network.tunnel import Status
 
 
+@page(_("Everything after the VM goes to ssh as it is."))
 def ssh(
     ctx: typer.Context,
     vm: Annotated[str, typer.Argument(metavar="VM", help=_("The name of the VM in the configuration."))],
@@ -50,6 +52,7 @@ def ssh(
         raise typer.Exit(ExitCode.NOT_STARTED) from None
 
 
+@page(_("The forwarding lasts as long as the shell is open."))
 def shell(
     ctx: typer.Context,
     vm: Annotated[
@@ -111,6 +114,7 @@ def _mounts_of(config: Config, machine: Vm) -> list[MountPoint]:
 # Port forwarding
 
 
+@page(_("Until it is stopped; changes of the configuration are picked up."))
 def portforward(
     ctx: typer.Context,
     vm: Annotated[Optional[str], typer.Option("--vm", metavar="NAME", help=_("Only the rules of this VM."))] = None,

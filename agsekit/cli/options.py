@@ -11,6 +11,7 @@ from typer.core import TyperCommand, TyperGroup
 from agsekit.cli import help_pages
 from agsekit.cli.context import Context
 from agsekit.cli.conversion import convert_plain_values
+from agsekit.cli.pages import Page
 from agsekit.errors import UsageError
 from agsekit.i18n import _
 
@@ -88,6 +89,8 @@ def _with_cheap_conversion(parameters: Sequence[Any]) -> Sequence[Any]:
 class Command(TyperCommand):
     """A command that also takes the common options, before and after its own."""
 
+    page = Page()
+
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.params = [*self.params, *_common_options()]
@@ -102,6 +105,14 @@ class Command(TyperCommand):
     def get_params(self, ctx: Any) -> Any:
         """Return arguments and options, `--help` among them."""
         return _with_cheap_conversion(super().get_params(ctx))
+
+    def format_help_text(self, ctx: Any, formatter: Any) -> None:
+        """Write what the command does, and the details."""
+        help_pages.write_text(formatter, f"{self.help} {self.page.details}".rstrip())
+
+    def format_epilog(self, ctx: Any, formatter: Any) -> None:
+        """Write the examples."""
+        help_pages.write_examples(formatter, self.page.examples)
 
     def format_options(self, ctx: Any, formatter: Any) -> None:
         """Write arguments and options by panel."""

@@ -11,6 +11,7 @@ from agsekit.cli.context import Context
 from agsekit.cli.machines import DryRunOption, YesOption, create, stop
 from agsekit.cli.mounts import mount_folders
 from agsekit.cli.options import context_of
+from agsekit.cli.pages import page
 from agsekit.cli.selection import teller
 from agsekit.config.model import Config
 from agsekit.errors import AgsekitError
@@ -19,6 +20,7 @@ from agsekit.machines.create import open_access
 from agsekit.machines.host import Host, Preparation, needed_programs, plan_preparation, this_host
 
 
+@page(_("It also makes agsekit's own SSH key. Asks before anything runs."))
 def prepare(ctx: typer.Context, dry_run: DryRunOption = False, yes: YesOption = False) -> None:
     """Install what this machine lacks for its VMs, and make agsekit's own SSH key. Asks before anything runs."""
     context = context_of(ctx)
@@ -80,6 +82,7 @@ def _make_key(context: Context) -> None:
     render.result(_("The SSH key for the VMs: {path}").format(path=render.safe(str(access.key.private))))
 
 
+@page(_("This machine, VMs, mounts, services: only what is missing. Repeatable."))
 def up(ctx: typer.Context, dry_run: DryRunOption = False, yes: YesOption = False) -> None:
     """Bring everything of the configuration about: this machine, VMs, mounts, services. Only what is missing."""
     context = context_of(ctx)
@@ -113,6 +116,7 @@ def _bring_up_services(ctx: typer.Context, config: Config, *, dry_run: bool) -> 
         render.warn(render.safe(f"{error.message}; {hint}"))
 
 
+@page(_("They stay, with all that is in them."))
 def down(
     ctx: typer.Context,
     dry_run: DryRunOption = False,

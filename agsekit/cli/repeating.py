@@ -14,6 +14,7 @@ from agsekit.cli.backups import describe_result, warn_of
 from agsekit.cli.choice import choose_mount
 from agsekit.cli.context import Context
 from agsekit.cli.options import context_of
+from agsekit.cli.pages import page
 from agsekit.config.model import Config, Mount
 from agsekit.config.watch import WatchedConfig
 from agsekit.errors import AgsekitError
@@ -23,6 +24,7 @@ from agsekit.protection.rounds import MountState, Rounds
 from agsekit_storage.snapshots import Result
 
 
+@page(_("At the interval of the mount, until it is stopped. Changes of the configuration are picked up."))
 def backup_repeated_mount(
     ctx: typer.Context,
     mount: Annotated[
@@ -40,6 +42,7 @@ def backup_repeated_mount(
     _go_round(context, "backup-repeated-mount", of_config, only=chosen.source)
 
 
+@page(_("In one process, each at its interval, until it is stopped. Changes are picked up."))
 def backup_repeated_all(ctx: typer.Context) -> None:
     """Take snapshots of all mounts of the configuration at their intervals, until it is stopped."""
     _go_round(context_of(ctx), "backup-repeated-all", lambda config: config.mounts, only=None)

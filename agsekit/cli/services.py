@@ -11,29 +11,15 @@ import typer
 from agsekit import paths, resources
 from agsekit.cli import render
 from agsekit.cli.context import Context
-from agsekit.cli.options import Command, Group, context_of
+from agsekit.cli.options import context_of
+from agsekit.cli.pages import page
 from agsekit.i18n import _
 from agsekit.services.systemd import BACKUPS, PORTFORWARD, Installation, Systemd, UnitStatus, find_command
 
 DryRunOption = Annotated[bool, typer.Option("--dry-run", "-n", help=_("Say what would be done, and do nothing."))]
 
 
-def build() -> typer.Typer:
-    """Return the group `systemd`."""
-    app = typer.Typer(
-        cls=Group,
-        help=_("Have port forwarding and snapshots run in the background, from login on."),
-        no_args_is_help=False,
-        add_completion=False,
-        pretty_exceptions_enable=False,
-        rich_markup_mode=None,
-    )
-    app.command("install", cls=Command)(install)
-    app.command("uninstall", cls=Command)(uninstall)
-    app.command("status", cls=Command)(status)
-    return app
-
-
+@page(_("Brings them up to date with this installation of agsekit, too. They run from login on."))
 def install(
     ctx: typer.Context,
     backups: Annotated[

@@ -10,7 +10,8 @@ import typer
 
 from agsekit.cli import documents, interactive, render
 from agsekit.cli.backups import JsonOption, SourceOption, StoreOption, choose_target
-from agsekit.cli.options import Command, Group, context_of
+from agsekit.cli.options import context_of
+from agsekit.cli.pages import page
 from agsekit.errors import ExitCode, UsageError
 from agsekit.i18n import _
 from agsekit_storage.model import Snapshot
@@ -22,36 +23,7 @@ from agsekit_storage.store import Store
 _SHOWN = 5
 
 
-def build() -> typer.Typer:
-    """Return the group `snapshots`."""
-    group = typer.Typer(
-        cls=Group,
-        help=_("The history of a folder, and the way back."),
-        no_args_is_help=False,
-        add_completion=False,
-        pretty_exceptions_enable=False,
-        rich_markup_mode=None,
-    )
-    from agsekit.cli import history, keeping, stores
-
-    group.command("list", cls=Command)(list_snapshots)
-    group.command("show", cls=Command)(history.show)
-    group.command("diff", cls=Command)(history.diff)
-    group.command("log", cls=Command)(history.log)
-    group.command("cat", cls=Command)(history.cat)
-    group.command("restore", cls=Command)(restore_snapshot)
-    group.command("undo", cls=Command)(keeping.undo)
-    group.command("redo", cls=Command)(keeping.redo)
-    group.command("pin", cls=Command)(keeping.pin)
-    group.command("unpin", cls=Command)(keeping.unpin)
-    group.command("prune", cls=Command)(keeping.prune_snapshots)
-    group.command("accept-rules", cls=Command)(stores.accept_rules)
-    group.command("usage", cls=Command)(stores.usage)
-    group.command("verify", cls=Command)(stores.verify_snapshots)
-    group.command("convert", cls=Command)(stores.convert_store)
-    return group
-
-
+@page(_("Without options: of the mount that you are in."))
 def list_snapshots(
     ctx: typer.Context,
     path: Annotated[
@@ -105,6 +77,7 @@ def _touching(store: Store, path: str, source: Optional[Path]) -> list[Snapshot]
     return History(store).touching(wanted[0] if wanted else b"")
 
 
+@page(_("The state before is saved first, so this can be undone."))
 def restore_snapshot(
     ctx: typer.Context,
     snapshot: Annotated[

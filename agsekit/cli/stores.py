@@ -10,6 +10,7 @@ from agsekit.cli import documents, interactive, render
 from agsekit.cli.backups import JsonOption, SourceOption, StoreOption, choose_target
 from agsekit.cli.keeping import YesOption
 from agsekit.cli.options import context_of
+from agsekit.cli.pages import page
 from agsekit.errors import ExitCode
 from agsekit.i18n import _
 from agsekit_storage.convert import convert
@@ -21,6 +22,7 @@ from agsekit_storage.usage import Usage, measure
 from agsekit_storage.verification import Finding, verify
 
 
+@page(_("Exit code 1 when anything is wrong."))
 def verify_snapshots(
     ctx: typer.Context,
     snapshot: Annotated[
@@ -47,6 +49,7 @@ def verify_snapshots(
         raise typer.Exit(ExitCode.FAILURE)
 
 
+@page(_("And which lines in .backupignore would save most."))
 def usage(
     ctx: typer.Context,
     source_dir: SourceOption = None,
@@ -62,6 +65,7 @@ def usage(
         _show_usage(found)
 
 
+@page(_("The old ones go once every new one is verified."))
 def convert_store(
     ctx: typer.Context,
     to: Annotated[str, typer.Option("--to", metavar="BACKEND", help=_("One of: ") + ", ".join(BACKENDS))],
@@ -87,6 +91,7 @@ def convert_store(
         )
 
 
+@page(_("When a run has changed them, the rules from before the run apply until then."))
 def accept_rules(
     ctx: typer.Context,
     source_dir: SourceOption = None,
