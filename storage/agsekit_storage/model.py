@@ -292,7 +292,8 @@ class Snapshot:
     epoch; `kind` is one of manual, interval, pre-run, post-run, watch, safety, or foreign for a folder that
     another tool made, or damaged where the record cannot be read. `files`, `bytes` and the counts are 0 for a
     foreign one. `stored_bytes` is the size of what it added to the store; `mass_loss` tells that it lost most
-    of what the snapshot before it had. Until `held_until`, in seconds since the epoch, no policy lets it go.
+    of what the snapshot before it had; `partial` that only what was known to have changed was looked at. Until
+    `held_until`, in seconds since the epoch, no policy lets it go.
     """
 
     id: str
@@ -310,6 +311,7 @@ class Snapshot:
     stored_bytes: int = 0
     complete: bool = True
     mass_loss: bool = False
+    partial: bool = False
     pinned: bool = False
     held_until: float = field(default=0.0, compare=False)
     problems: Sequence[Problem] = ()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from typing import Optional
 
@@ -14,6 +15,7 @@ from agsekit_storage.commit import Place, write_snapshot
 from agsekit_storage.errors import StorageError, StoreDamaged, explained
 from agsekit_storage.events import Met, OnEvent, Waiting, Walked, ignore_events
 from agsekit_storage.ignore import IgnoreRules
+from agsekit_storage.memory import Memory
 from agsekit_storage.model import MTIME, Changes, Problem, Row, Snapshot, Tree
 from agsekit_storage.preflight import check_room, huge_files, is_mass_loss, size_on_disk, to_save
 from agsekit_storage.pruning import prune_under_lock
@@ -40,6 +42,11 @@ class Request:
         keep: delete what this policy lets go, once the snapshot is there.
         hold: keep this snapshot from pruning for another day, by whatever policy; `THIS` means the one that has the
             state now.
+        dirty: the only paths, relative to the source (`b""` is the source itself), that may have changed since the
+            newest snapshot of this store; None when everything may have. Of each the entry itself is looked at, and
+            the folder that it is in; a folder that is new or was replaced is walked as a whole, one that is known is
+            listed. Where that is not enough to go by (another `.backupignore`, no earlier tree, another file system),
+            everything is walked all the same; `Result.partial` tells.
     """
 
     kind: str
@@ -49,6 +56,7 @@ class Request:
     times_count: bool = False
     keep: Optional[Policy] = None
     hold: Optional[str] = None
+    dirty: Optional[AbstractSet[bytes]] = None
 
 
 @dataclass(frozen=True)
@@ -57,7 +65,8 @@ class Result:
 
     `snapshot` holds the state of the source; `created` tells whether it is new. `changes` and `problems` are what
     differs from the snapshot before, and what the snapshot lacks. `hidden` are paths that are in the folder and in
-    earlier snapshots, and that other ignore rules than before have left out of this one.
+    earlier snapshots, and that other ignore rules than before have left out of this one. `partial` tells that only
+    the dirty paths of the request were looked at.
     """
 
     snapshot: Snapshot
@@ -66,6 +75,7 @@ class Result:
     problems: Sequence[Problem]
     tree: Tree
     hidden: Sequence[bytes] = ()
+    partial: bool = False
 
 
 def take_snapshot(
@@ -75,11 +85,13 @@ def take_snapshot(
     now: float,
     on_event: OnEvent = ignore_events,
     wait: float = DEFAULT_WAIT,
+    memory: Optional[Memory] = None,
 ) -> Result:
     """Save the state of the store's source as it is now, unless the newest snapshot holds it already.
 
     Args:
         now: the time in seconds since the epoch.
+        memory: what this process remembers of the store, for one that takes many snapshots.
 
     Raises:
         SourceUnavailable: there is nothing to save.
@@ -87,15 +99,23 @@ def take_snapshot(
         StorageError: the disk is full or failed; the store is as it was before.
     """
     with explained(store.path), store.locked(wait=wait, on_wait=lambda: on_event(Waiting())):
-        return snapshot_under_lock(store, request, now=now, on_event=on_event)
+        return snapshot_under_lock(store, request, now=now, on_event=on_event, memory=memory)
 
 
-def snapshot_under_lock(store: Store, request: Request, *, now: float, on_event: OnEvent = ignore_events) -> Result:
+def snapshot_under_lock(
+    store: Store,
+    request: Request,
+    *,
+    now: float,
+    on_event: OnEvent = ignore_events,
+    memory: Optional[Memory] = None,
+) -> Result:
     """Do what `take_snapshot` does for a caller that holds the lock of the store."""
+    memory = memory or Memory()
     source = os.fsencode(store.source_folder())
     existing = store.snapshots()
     previous = existing[-1] if existing else None
-    before = _previous_tree(store, previous)
+    before = _previous_tree(store, previous, memory)
     problems: list[Problem] = []
 
     def meet(problem: Problem) -> None:
@@ -116,9 +136,10 @@ def snapshot_under_lock(store: Store, request: Request, *, now: float, on_event:
     # A snapshot of another tool has no record to compare with next time, so its state gets one of ours.
     adopt = previous is not None and previous.kind == "foreign"
     if previous and before and not adopt and not changes and not (request.times_count and changes.touched):
+        tree.touched = _times_saved(changes.touched, before)
         if any(folder is not before.folders.get(path) for path, folder in tree.folders.items()):
-            tree.touched = _times_saved(changes.touched, before)
             store.save_walk(previous, tree)
+        memory.keep(previous, tree)
         for path in comparison.unsaved:
             meet(Problem(path, "unreadable"))  # as it was when the newest snapshot was taken
         _hold(store, request, previous, now)
@@ -140,7 +161,10 @@ def snapshot_under_lock(store: Store, request: Request, *, now: float, on_event:
         always=request.times_count or before is None or adopt,
         stored_bytes=stored_bytes,
     )
+    memory.forget()  # writing changes trees, and may stop half-way
     written = write_snapshot(store, work, place, problems)
+    if written.created:
+        memory.keep(written.snapshot, tree)
     hidden = newly_hidden(source, before, tree, changes) if before else ()
     if previous and written.created and written.snapshot.mass_loss:
         # The last good state must outlive every later deletion, of the snapshot of the loss too.
@@ -190,11 +214,11 @@ def _message(kind: str, changes: Changes) -> str:
     return f"{kind}: {len(changes.added)} added, {len(changes.modified)} modified, {len(changes.removed)} removed"
 
 
-def _previous_tree(store: Store, previous: Optional[Snapshot]) -> Optional[Tree]:
+def _previous_tree(store: Store, previous: Optional[Snapshot], memory: Memory) -> Optional[Tree]:
     if previous is None:
         return None
     try:
-        return store.latest_tree(previous)
+        return memory.tree(previous) or store.latest_tree(previous)
     except StoreDamaged:
         # Without its record a snapshot cannot be built upon; a full copy needs nothing from it.
         return None

@@ -1,0 +1,35 @@
+"""What a process that takes many snapshots of one store remembers between them, so that it need not read it again."""
+
+from __future__ import annotations
+
+from typing import Optional
+
+from agsekit_storage.model import Snapshot, Tree
+
+
+class Memory:
+    """The tree that the last snapshot of this process left, for as long as the store has no newer one.
+
+    Give the same one to every `take_snapshot` of a store. Another process may write to the store meanwhile: what is
+    remembered is used only where the newest snapshot is still the one it belongs to. It is not for two threads.
+    """
+
+    def __init__(self) -> None:
+        self._tree: Optional[Tree] = None
+        self._newest: tuple[str, int, float] = ("", 0, 0.0)
+
+    def tree(self, newest: Snapshot) -> Optional[Tree]:
+        """Return the tree of the newest snapshot in its freshest form; None when it has to be read."""
+        return self._tree if self._newest == _key(newest) else None
+
+    def keep(self, newest: Snapshot, tree: Tree) -> None:
+        """Remember the state that the source had at the last look, which the newest snapshot holds."""
+        self._newest, self._tree = _key(newest), tree
+
+    def forget(self) -> None:
+        """Remember nothing: what was being written may have failed half-way."""
+        self._newest, self._tree = ("", 0, 0.0), None
+
+
+def _key(snapshot: Snapshot) -> tuple[str, int, float]:
+    return snapshot.id, snapshot.sequence, snapshot.created
