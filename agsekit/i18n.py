@@ -34,6 +34,24 @@ def _catalogue(code: str) -> Mapping[str, str]:
     return catalogue
 
 
+def sentence_and_hint(error: BaseException) -> tuple[str, str | None]:
+    """Return what an error says and what to do about it, in the user's language.
+
+    Errors of agsekit are made in that language. Those of the storage library, which knows none, bring the templates
+    of their sentences (see `agsekit_storage.errors.StorageError`).
+    """
+    if not hasattr(error, "template"):
+        return getattr(error, "message", None) or str(error), getattr(error, "hint", None)
+    values = {
+        name: sentence_and_hint(value)[0] if hasattr(value, "template") else value
+        for name, value in error.values.items()  # type: ignore[attr-defined]
+    }
+    hint = error.hint_template  # type: ignore[attr-defined]
+    if not values:
+        return _(error.template), hint and _(hint)
+    return _(error.template).format(**values), hint and _(hint).format(**values)
+
+
 def _(sentence: str) -> str:
     """Translate a whole sentence; placeholders are filled in afterwards with `.format(name=…)`."""
     return _catalogue(language(os.environ)).get(sentence, sentence)

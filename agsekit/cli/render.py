@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from typing import TextIO
 
-from agsekit.i18n import _
+from agsekit.i18n import _, sentence_and_hint
 from agsekit_storage.events import Event, Met, OnEvent, Progress, Waiting
 from agsekit_storage.model import Problem, Snapshot
 
@@ -143,10 +143,10 @@ def print_error(message: str, hint: str | None, details: str | None = None) -> N
 
 def print_failure(error: Exception) -> None:
     """Show an expected failure: one of ours, or something that the system refused."""
-    message = str(error)
+    message, hint = sentence_and_hint(error)
     if isinstance(error, OSError) and error.strerror:
         message = f"{os.fsdecode(error.filename)}: {error.strerror}" if error.filename else error.strerror
-    print_error(message, getattr(error, "hint", None), getattr(error, "details", None))
+    print_error(message, hint, getattr(error, "details", None))
 
 
 def table(columns: Sequence[tuple[str, str]], rows: Iterable[Sequence[str]], *, spare: Sequence[int] = ()) -> None:

@@ -16,7 +16,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Optional
 
-from agsekit.i18n import _
+from agsekit.i18n import _, sentence_and_hint
 from agsekit.protection.loop import repeat
 from agsekit.protection.target import Target
 from agsekit_storage.errors import StorageError
@@ -150,7 +150,7 @@ def _protect(assignment: Assignment, lifeline: int, reports: int) -> None:
 
     def failed(error: Exception) -> None:
         # A pipe takes up to PIPE_BUF (4 KiB) whole or not at all; a longer line could arrive cut in half.
-        report({"failure": str(error)[:_LONGEST_FAILURE]})
+        report({"failure": sentence_and_hint(error)[0][:_LONGEST_FAILURE]})
 
     def take() -> Result:
         try:
@@ -159,7 +159,7 @@ def _protect(assignment: Assignment, lifeline: int, reports: int) -> None:
             raise
         except Exception as error:
             # Not even a mistake of ours may end the protection of a run.
-            raise StorageError(f"{type(error).__name__}: {error}") from error
+            raise StorageError("{kind}: {reason}", kind=type(error).__name__, reason=error) from error
 
     repeat(
         take,

@@ -15,6 +15,7 @@ from typing import Optional, Protocol
 from agsekit.config.model import Config, Mount
 from agsekit.config.watch import POLL_SECONDS, WatchedConfig
 from agsekit.errors import AgsekitError
+from agsekit.i18n import sentence_and_hint
 from agsekit.protection.target import target_of
 from agsekit_storage.errors import StorageError
 from agsekit_storage.events import OnEvent
@@ -53,7 +54,8 @@ class MountState:
         self.retry = min(wait, self.mount.interval * 60)  # waiting is never longer than it would be without a failure
         self.failures += 1
         self.last_failure, self.next = now, now + self.retry
-        news, self.problem = str(error) != self.problem, str(error)
+        problem = sentence_and_hint(error)[0]
+        news, self.problem = problem != self.problem, problem
         return news
 
 

@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Optional
 
+from agsekit.i18n import sentence_and_hint
 from agsekit.protection.protector import Assignment, Protector, Report, start_protector
 from agsekit.protection.target import Target
 from agsekit_storage import running
@@ -78,7 +79,7 @@ class ProtectedRun:
         try:
             last = take_snapshot(self._store, request, now=time.time(), on_event=on_event)
         except (StorageError, OSError) as error:
-            failures.append(str(error))
+            failures.append(sentence_and_hint(error)[0])
         report = self._stop_protector()
         failures = [*report.failures, *failures]
         changes = self._changes(before, last) if last else Changes()
@@ -113,7 +114,7 @@ class ProtectedRun:
                 self._rules.end()
             return untrusted
         except (StorageError, OSError) as error:
-            failures.append(str(error))
+            failures.append(sentence_and_hint(error)[0])
             return ()
         finally:
             self._rules.abandon()

@@ -118,15 +118,21 @@ def _explain(store: Path, error: OSError, *, kept: bool) -> StorageError:
     reason = error.strerror or str(error)
     if kept:
         return StorageError(
-            f"the snapshot is listed in {store}, but the disk did not confirm it: {reason}",
+            "the snapshot is listed in {store}, but the disk did not confirm it: {reason}",
             hint="check the disk, then take another snapshot",
+            store=store,
+            reason=reason,
         )
     if error.errno in _FULL:
         return StorageError(
-            f"the snapshot could not be written: the disk of {store} is full ({reason})",
+            "the snapshot could not be written: the disk of {store} is full ({reason})",
             hint="free some space there; earlier snapshots are whole, and nothing of this one was kept",
+            store=store,
+            reason=reason,
         )
     return StorageError(
-        f"the snapshot could not be written to {store}: {reason}",
+        "the snapshot could not be written to {store}: {reason}",
         hint="earlier snapshots are whole, and nothing of this one was kept",
+        store=store,
+        reason=reason,
     )

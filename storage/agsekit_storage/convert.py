@@ -40,14 +40,16 @@ def convert(store: Store, backend: str, *, wait: float, on_snapshot: Callable[[i
         StorageError: the backend is the same, a snapshot could not be moved or did not verify; nothing was changed.
     """
     if backend == store.backend.name:
-        raise StorageError(f"{store.path} has the backend {backend} already")
+        raise StorageError("{path} has the backend {backend} already", path=store.path, backend=backend)
     with explained(store.path), store.locked(wait=wait):
         snapshots = store.snapshots()
         foreign = next((each.id for each in snapshots if each.kind == "foreign"), None)
         if foreign:
             raise StorageError(
-                f"{store.path} also holds snapshots of another tool ({foreign}), which cannot be converted",
+                "{path} also holds snapshots of another tool ({foreign}), which cannot be converted",
                 hint="move them to a folder of their own first",
+                path=store.path,
+                foreign=foreign,
             )
         successor = store.begin_conversion(backend)
         stage = store.path / PRIVATE / "converting"
@@ -97,9 +99,12 @@ class _Mover:
         self._new.publish(snapshot.id)
         for problem in self._check(snapshot.id, wanted):
             raise StorageError(
-                f"snapshot {snapshot.id} is not whole in its new form: {os.fsdecode(problem.path)} "
-                f"{problem.reason} {problem.detail}",
+                "snapshot {id} is not whole in its new form: {file} {reason} {detail}",
                 hint="the store was left as it was; `agsekit snapshots verify --data` tells whether it is sound",
+                id=snapshot.id,
+                file=os.fsdecode(problem.path),
+                reason=problem.reason,
+                detail=problem.detail,
             )
         self._previous, self._previous_tree, self._record_tree = moved, tree, wanted
 
@@ -115,8 +120,11 @@ class _Mover:
             reader.close()
         if problems:
             raise StorageError(
-                f"snapshot {snapshot.id} cannot be read whole: {os.fsdecode(problems[0].path)} {problems[0].reason}",
+                "snapshot {id} cannot be read whole: {file} {reason}",
                 hint="`agsekit snapshots verify --data` names everything that is damaged",
+                id=snapshot.id,
+                file=os.fsdecode(problems[0].path),
+                reason=problems[0].reason,
             )
 
 

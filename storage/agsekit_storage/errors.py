@@ -8,12 +8,19 @@ from typing import Optional
 
 
 class StorageError(Exception):
-    """An expected failure. `message` is a sentence without a final full stop; `hint` says what to do."""
+    """An expected failure: `message` is a sentence without a final full stop, `hint` says what to do about it.
 
-    def __init__(self, message: str, *, hint: Optional[str] = None) -> None:
-        super().__init__(message)
-        self.message = message
-        self.hint = hint
+    `template` and `hint_template` are the same before `values` were filled in with `str.format`, so that whoever
+    shows them can translate the whole sentence. A value may be another StorageError: the reason behind this one.
+    """
+
+    def __init__(self, template: str, *, hint: Optional[str] = None, **values: object) -> None:
+        self.template = template
+        self.hint_template = hint
+        self.values = values
+        self.message = template.format(**values) if values else template
+        self.hint = hint.format(**values) if hint and values else hint
+        super().__init__(self.message)
 
 
 class StoreRefused(StorageError):
@@ -32,11 +39,14 @@ class SourceUnavailable(StorageError):
     """The source folder does not exist, is not a folder, or cannot be read at all."""
 
 
+VERIFY_HINT = "`agsekit snapshots verify` tells which snapshots are whole"
+
+
 class StoreDamaged(StorageError):
     """A file of the store does not say what it must."""
 
-    def __init__(self, message: str, *, hint: Optional[str] = None) -> None:
-        super().__init__(message, hint=hint or "`agsekit snapshots verify` tells which snapshots are whole")
+    def __init__(self, template: str, *, hint: Optional[str] = None, **values: object) -> None:
+        super().__init__(template, hint=hint or VERIFY_HINT, **values)
 
 
 @contextmanager
@@ -46,6 +56,8 @@ def explained(what: object) -> Iterator[None]:
         yield
     except OSError as error:
         raise StorageError(
-            f"{what} cannot be used: {error.strerror or error}",
+            "{what} cannot be used: {reason}",
             hint="put that right and try again; no snapshot was lost",
+            what=what,
+            reason=error.strerror or error,
         ) from error

@@ -22,15 +22,20 @@ def check_source(source: Path, *, home: Optional[Path]) -> Path:
     """
     real = Path(os.path.realpath(source))
     if not real.is_dir():
-        what = "is not a folder" if os.path.lexists(source) else "does not exist"
         raise SourceUnavailable(
-            f"the source folder {source} {what}", hint="check the path, or the `source:` of the mount"
+            "the source folder {source} is not a folder"
+            if os.path.lexists(source)
+            else "the source folder {source} does not exist",
+            hint="check the path, or the `source:` of the mount",
+            source=source,
         )
     if real == Path("/") or (home is not None and _contains(str(real), os.path.realpath(home))):
         raise StoreRefused(
-            f"{source} is too much to protect: it is "
-            + ("the whole machine" if real == Path("/") else "your home folder, or holds it"),
+            "{source} is too much to protect: it is the whole machine"
+            if real == Path("/")
+            else "{source} is too much to protect: it is your home folder, or holds it",
             hint="name the folder of one project",
+            source=source,
         )
     return real
 
@@ -44,19 +49,27 @@ def check_apart(source: Path, store: Path) -> None:
     real_source, real_store = os.path.realpath(source), os.path.realpath(store)
     if _contains(real_source, real_store):
         raise StoreRefused(
-            f"the store {store} lies inside the source {source}, where an agent could delete it",
-            hint="choose a folder beside the project, such as "
-            + str(Path(real_source).parent / f"backups-{Path(real_source).name}"),
+            "the store {store} lies inside the source {source}, where an agent could delete it",
+            hint="choose a folder beside the project, such as {other}",
+            other=Path(real_source).parent / f"backups-{Path(real_source).name}",
+            store=store,
+            source=source,
         )
     turnable = next((link for link in _links_to(store) if _contains(real_source, link)), None)
     if turnable:
         raise StoreRefused(
-            f"the store {store} is reached through {turnable}, which an agent could point somewhere else",
-            hint=f"name {real_store} itself",
+            "the store {store} is reached through {turnable}, which an agent could point somewhere else",
+            hint="name {real_store} itself",
+            store=store,
+            turnable=turnable,
+            real_store=real_store,
         )
     if _contains(real_store, real_source):
         raise StoreRefused(
-            f"the source {source} lies inside the store {store}", hint="choose a folder beside the project"
+            "the source {source} lies inside the store {store}",
+            hint="choose a folder beside the project",
+            source=source,
+            store=store,
         )
 
 

@@ -87,8 +87,9 @@ class History:
             present = entry
         if not found:
             raise SnapshotNotFound(
-                f"no snapshot has ever had {path.decode('utf-8', 'backslashreplace')}",
+                "no snapshot has ever had {file}",
                 hint="paths are relative to the source folder",
+                file=path.decode("utf-8", "backslashreplace"),
             )
         return found
 

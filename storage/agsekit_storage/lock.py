@@ -39,8 +39,9 @@ def _acquire(fd: int, path: Path, wait: float, on_wait: Callable[[], None]) -> N
         except BlockingIOError:
             if time.monotonic() >= deadline:
                 raise StoreLocked(
-                    f"another process is writing to {path.parent.parent}",
+                    "another process is writing to {store}",
                     hint="try again when it has finished; a lock never outlives the process that holds it",
+                    store=path.parent.parent,
                 ) from None
         if not waiting:
             waiting = True

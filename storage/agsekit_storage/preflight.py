@@ -52,9 +52,14 @@ def check_room(store: Path, source: bytes, files: Sequence[tuple[bytes, Row]], *
         needed = sum(size_on_disk(source, path, row) for path, row in files)
     if needed + leave > free:
         raise StorageError(
-            f"the disk of {store} has {_megabytes(free)} free, and this snapshot needs {_megabytes(needed)}"
-            + (f" beside the {_megabytes(leave)} to be left free" if leave else ""),
+            "the disk of {store} has {free} free, and this snapshot needs {needed} beside the {leave} to be left free"
+            if leave
+            else "the disk of {store} has {free} free, and this snapshot needs {needed}",
             hint="free some space there, exclude what can be made again, or keep fewer snapshots",
+            store=store,
+            free=_megabytes(free),
+            needed=_megabytes(needed),
+            leave=_megabytes(leave),
         )
 
 

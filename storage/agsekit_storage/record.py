@@ -101,7 +101,7 @@ def decode(file: BinaryIO, base: Callable[[str], Tree]) -> tuple[Header, Tree]:
     try:
         tree, gone = _tree(memoryview(zlib.decompress(file.read())))
     except (zlib.error, struct.error, ValueError, IndexError, KeyError, StopIteration) as error:
-        raise StoreDamaged(f"its body cannot be read ({error})") from None
+        raise StoreDamaged("its body cannot be read ({reason})", reason=error) from None
     tree.rules = str(header.get("rules", ""))
     if header.get("base"):
         _build_upon(tree, gone, str(header["base"]), base(str(header["base"])))

@@ -146,12 +146,14 @@ class Records:
         try:
             content = path.read_bytes()
         except FileNotFoundError:
-            raise StoreDamaged(f"the record {path} is missing") from None
+            raise StoreDamaged("the record {path} is missing", path=path) from None
         except OSError as error:
-            raise StoreDamaged(f"the record {path} cannot be read: {error.strerror}") from None
+            raise StoreDamaged(
+                "the record {path} cannot be read: {reason}", path=path, reason=error.strerror
+            ) from None
         try:
             return record.decode(io.BytesIO(content), base)
         except StoreDamaged as error:
             if str(self._bases) in error.message:
                 raise
-            raise StoreDamaged(f"the record {path} is damaged: {error.message}") from None
+            raise StoreDamaged("the record {path} is damaged: {reason}", path=path, reason=error) from None

@@ -26,12 +26,14 @@ def resolve(store: Store, reference: str, *, now: float) -> Snapshot:
     """
     snapshots = store.snapshots()
     if not snapshots:
-        raise SnapshotNotFound(f"{store.path} holds no snapshots yet", hint="take one with `agsekit backup-once`")
+        raise SnapshotNotFound(
+            "{path} holds no snapshots yet", hint="take one with `agsekit backup-once`", path=store.path
+        )
     latest = _LATEST.match(reference)
     if latest:
         back = int(latest[1] or 0)
         if back >= len(snapshots):
-            raise SnapshotNotFound(f"there are only {len(snapshots)} snapshots", hint=_LIST)
+            raise SnapshotNotFound("there are only {count} snapshots", hint=_LIST, count=len(snapshots))
         return snapshots[-1 - back]
     moment = _moment(reference, now)
     if moment is not None:
@@ -44,9 +46,14 @@ def resolve(store: Store, reference: str, *, now: float) -> Snapshot:
     if fitting:
         names = ", ".join(each.id for each in fitting[:3])
         raise SnapshotNotFound(
-            f"{reference} is the beginning of several snapshots: {names}", hint="add more of the id"
+            "{reference} is the beginning of several snapshots: {names}",
+            hint="add more of the id",
+            reference=reference,
+            names=names,
         )
-    raise SnapshotNotFound(f"there is no snapshot {reference!r} in {store.path}", hint=_LIST)
+    raise SnapshotNotFound(
+        "there is no snapshot {reference!r} in {path}", hint=_LIST, reference=reference, path=store.path
+    )
 
 
 _LIST = "`agsekit snapshots list` shows what there is"
@@ -84,5 +91,5 @@ def _at(snapshots: list[Snapshot], moment: float, reference: str) -> Snapshot:
     """Return the newest snapshot that is not younger than a moment."""
     older = [each for each in snapshots if each.created <= moment]
     if not older:
-        raise SnapshotNotFound(f"no snapshot is as old as {reference}", hint=_LIST)
+        raise SnapshotNotFound("no snapshot is as old as {reference}", hint=_LIST, reference=reference)
     return older[-1]

@@ -40,4 +40,6 @@ def backend_factory(name: str) -> BackendFactory:
     try:
         return _FACTORIES[name]
     except KeyError:
-        raise StoreRefused(f"there is no backend {name!r}", hint="choose one of: " + ", ".join(_FACTORIES)) from None
+        raise StoreRefused(
+            "there is no backend {name!r}", hint="choose one of: {names}", name=name, names=", ".join(_FACTORIES)
+        ) from None

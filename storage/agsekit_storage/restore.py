@@ -140,13 +140,19 @@ def restore_to(
     real = os.path.realpath(destination)
     store_path = os.path.realpath(store.path)
     if real == store_path or real.startswith(store_path + "/"):
-        raise StoreRefused(f"{destination} lies inside the store {store.path}", hint="choose another folder")
+        raise StoreRefused(
+            "{destination} lies inside the store {path}",
+            hint="choose another folder",
+            destination=destination,
+            path=store.path,
+        )
     with explained(destination):
         taken = os.path.lexists(real) and (not os.path.isdir(real) or os.listdir(real))
     if taken:
         raise StoreRefused(
-            f"{destination} is not an empty folder",
+            "{destination} is not an empty folder",
             hint="name a folder that does not exist yet, or an empty one",
+            destination=destination,
         )
     wanted = store.tree(request.snapshot)
     plan = plan_everything(wanted, paths=request.paths)
@@ -210,8 +216,9 @@ def _apply(
         return [*plan.problems, *Applier(wanted, plan, reader, destination, on_event, saved=saved).run()]
     except OSError as error:
         raise StorageError(
-            f"the restore stopped half-way: {error.strerror or error}",
+            "the restore stopped half-way: {reason}",
             hint="nothing is lost; put right what stopped it and run the same restore again",
+            reason=error.strerror or error,
         ) from error
     finally:
         reader.close()

@@ -239,8 +239,9 @@ def _selector(paths: Sequence[bytes], wanted: Tree, current: Tree | None) -> Cal
     for path in paths:
         if not (_holds(wanted, path) or (current is not None and _holds(current, path))):
             raise SnapshotNotFound(
-                f"{path.decode('utf-8', 'backslashreplace')} is neither in the snapshot nor in the folder",
+                "{file} is neither in the snapshot nor in the folder",
                 hint="paths are relative to the source folder",
+                file=path.decode("utf-8", "backslashreplace"),
             )
     return selected(paths)
 

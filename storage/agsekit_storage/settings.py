@@ -43,11 +43,13 @@ def read(path: Path) -> Optional[Settings]:
     except (FileNotFoundError, NotADirectoryError):
         return None
     except (ValueError, KeyError, TypeError):
-        raise StoreDamaged(f"{path / PRIVATE / 'config.json'} cannot be read") from None
+        raise StoreDamaged("{path} cannot be read", path=path / PRIVATE / "config.json") from None
     if written != _FORMAT:
         raise StoreRefused(
-            f"the store {path} has the format {written.strip()!r}, which this version does not know",
+            "the store {path} has the format {written!r}, which this version does not know",
             hint="upgrade agsekit",
+            path=path,
+            written=written.strip(),
         )
     return settings
 
@@ -74,8 +76,11 @@ def check(path: Path, settings: Settings, source: Path, backend: Optional[str]) 
     """
     if backend and backend != settings.backend:
         raise StoreRefused(
-            f"the store {path} keeps its snapshots with the backend {settings.backend}, not {backend}",
-            hint=f"keep the backend, or convert it: agsekit snapshots convert --to {backend}",
+            "the store {path} keeps its snapshots with the backend {backend}, not {wanted}",
+            hint="keep the backend, or convert it: agsekit snapshots convert --to {wanted}",
+            path=path,
+            backend=settings.backend,
+            wanted=backend,
         )
     refuse_other_source(path, settings.source, source)
     return replace(settings, source=str(source))
@@ -89,8 +94,11 @@ def refuse_other_source(path: Path, recorded: Optional[str], source: Path) -> No
     """
     if recorded and os.path.realpath(recorded) != os.path.realpath(source) and os.path.isdir(recorded):
         raise StoreRefused(
-            f"the store {path} holds the snapshots of {recorded}, not of {source}",
+            "the store {path} holds the snapshots of {recorded}, not of {source}",
             hint="choose another backup folder for this source",
+            path=path,
+            recorded=recorded,
+            source=source,
         )
 
 
@@ -105,12 +113,14 @@ def refuse_foreign_folder(path: Path) -> None:
     except FileNotFoundError:
         return
     except NotADirectoryError:
-        raise StoreRefused(f"{path} is not a folder", hint="choose another backup folder") from None
+        raise StoreRefused("{path} is not a folder", hint="choose another backup folder", path=path) from None
     known = PRIVATE in names and read(path) is not None  # somebody has just made a store of it
     if any(name != PRIVATE for name in names) and not any(map(naming.is_id, names)) and not known:
         raise StoreRefused(
-            f"{path} holds other things ({_examples(names)}), so it cannot become a store",
+            "{path} holds other things ({names}), so it cannot become a store",
             hint="choose an empty or a new folder",
+            path=path,
+            names=_examples(names),
         )
 
 

@@ -98,8 +98,9 @@ class Store:
         if found is None:
             if not any(map(naming.is_id, entries)):
                 raise StoreRefused(
-                    f"{path} holds no snapshots",
+                    "{path} holds no snapshots",
                     hint="a store is made by the first snapshot: `agsekit backup-once`, or `agsekit run`",
+                    path=path,
                 )
             found = Settings("rsync")
         if source is not None:
@@ -127,8 +128,10 @@ class Store:
             if snapshot.id == snapshot_id:
                 return snapshot
         raise SnapshotNotFound(
-            f"there is no snapshot {snapshot_id} in {self.path}",
+            "there is no snapshot {snapshot_id} in {path}",
             hint="`agsekit snapshots list` shows what there is",
+            snapshot_id=snapshot_id,
+            path=self.path,
         )
 
     def tree(self, snapshot: Snapshot) -> Tree:
@@ -160,8 +163,9 @@ class Store:
         """
         if self.source is None:
             raise SourceUnavailable(
-                f"it is not known which folder {self.path} holds the snapshots of",
+                "it is not known which folder {path} holds the snapshots of",
                 hint="name it with --source-dir",
+                path=self.path,
             )
         return self.source
 
@@ -282,8 +286,9 @@ def _make_private(path: Path) -> None:
             if error.errno != errno.EPERM:
                 raise
             raise StoreRefused(
-                f"{path} can be read by others and belongs to somebody else",
+                "{path} can be read by others and belongs to somebody else",
                 hint="choose another backup folder",
+                path=path,
             ) from None
     (path / PRIVATE).mkdir(mode=0o700, exist_ok=True)
     (path / PRIVATE).chmod(0o700)

@@ -128,8 +128,10 @@ class _Walk:
 
     def _unavailable(self, error: OSError) -> SourceUnavailable:
         return SourceUnavailable(
-            f"the source folder {os.fsdecode(self._source)} cannot be read: {error.strerror}",
+            "the source folder {source} cannot be read: {reason}",
             hint="check that it exists, is a folder, and that you may read it",
+            source=os.fsdecode(self._source),
+            reason=error.strerror,
         )
 
     def _descend(self, cursor: FolderCursor, top: list[tuple[bytes, FolderRules, bool]]) -> None:

@@ -138,7 +138,9 @@ class Compactor:
             commits = {commit for commit in commits if pack.find(commit) is None}
             pack.close()
         if commits:
-            raise StoreDamaged(f"git has not packed {len(commits)} snapshots of {self._repository.path}")
+            raise StoreDamaged(
+                "git has not packed {count} snapshots of {path}", count=len(commits), path=self._repository.path
+            )
 
     def _size_after_last(self) -> int:
         try:

@@ -274,4 +274,8 @@ def _map(path: Path) -> mmap.mmap:
 
 
 def _damaged(identifier: bytes, reason: str) -> StoreDamaged:
-    return StoreDamaged(f"the object {identifier.hex()} of the shadow repository cannot be used: {reason}")
+    return StoreDamaged(
+        "the object {identifier} of the shadow repository cannot be used: {reason}",
+        identifier=identifier.hex(),
+        reason=reason,
+    )

@@ -28,7 +28,7 @@ class GitReader:
         folder, name = split(path)
         mode, identifier = self._folder(folder).get(escape(name), (b"", b""))
         if not mode.startswith(b"100"):
-            raise StoreDamaged(f"the snapshot has lost {path.decode(errors='backslashreplace')}")
+            raise StoreDamaged("the snapshot has lost {file}", file=path.decode(errors="backslashreplace"))
         return restore_content(destination, *self._objects.open_blob(identifier))
 
     def close(self) -> None:
@@ -49,7 +49,9 @@ class GitReader:
             if here not in self._folders:
                 mode, identifier = entries.get(escape(split(here)[1]), (b"", b""))
                 if mode != FOLDER:
-                    raise StoreDamaged(f"the snapshot has lost the folder {here.decode(errors='backslashreplace')}")
+                    raise StoreDamaged(
+                        "the snapshot has lost the folder {folder}", folder=here.decode(errors="backslashreplace")
+                    )
                 self._folders[here] = read_tree(self._objects, identifier)
             entries = self._folders[here]
         return entries

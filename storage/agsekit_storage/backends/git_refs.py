@@ -61,14 +61,14 @@ class Refs:
         except FileNotFoundError:
             return {}
         except ValueError:
-            raise StoreDamaged(f"{self._packed} cannot be read") from None
+            raise StoreDamaged("{path} cannot be read", path=self._packed) from None
         refs = {}
         for line in text.splitlines():
             if line.startswith(("#", "^")):
                 continue
             match = _LINE.match(line)
             if match is None:
-                raise StoreDamaged(f"{self._packed} cannot be read")
+                raise StoreDamaged("{path} cannot be read", path=self._packed)
             refs[match[2]] = match[1]
         return refs
 

@@ -83,7 +83,9 @@ class GitShadowBackend:
         try:
             commit = self._refs.read()[snapshot_id]
         except KeyError:
-            raise StoreDamaged(f"the snapshot {snapshot_id} is not in the shadow repository") from None
+            raise StoreDamaged(
+                "the snapshot {snapshot_id} is not in the shadow repository", snapshot_id=snapshot_id
+            ) from None
         return GitReader(self._repository.path, commit)
 
     def checker(self, *, data: bool) -> Callable[[str, Tree], Iterator[Problem]]:

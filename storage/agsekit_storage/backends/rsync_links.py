@@ -46,9 +46,10 @@ class RsyncLinksBackend:
             if error.errno not in (errno.EPERM, errno.ENOTSUP, errno.ENOSYS, errno.EMLINK):
                 raise
             raise StoreRefused(
-                f"the file system of {self._store} has no hard links ({error.strerror}), "
-                "so every snapshot would be a full copy",
+                "the file system of {store} has no hard links ({reason}), so every snapshot would be a full copy",
                 hint="choose a folder on another disk, or the backend git",
+                store=self._store,
+                reason=error.strerror,
             ) from None
         finally:
             twin.unlink(missing_ok=True)
@@ -126,7 +127,9 @@ class LinksReader:
         try:
             fd = os.open(name, READ_FLAGS, dir_fd=self._cursor.seek(folder))
         except OSError as error:
-            raise StoreDamaged(f"the snapshot has lost {os.fsdecode(path)} ({error.strerror})") from None
+            raise StoreDamaged(
+                "the snapshot has lost {file} ({reason})", file=os.fsdecode(path), reason=error.strerror
+            ) from None
         try:
             return copy_content(fd, destination, os.fstat(fd).st_size)
         finally:
