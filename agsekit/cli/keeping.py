@@ -65,7 +65,8 @@ def prune_snapshots(
     target = choose_target(context, source_dir, dest_dir)
     store = target.existing_store()
     now = time.time()
-    decisions = plan_prune(store, target.keep, now=now)
+    with render.snapshot_progress("", shown=False) as on_event:
+        decisions = plan_prune(store, target.keep, now=now, on_event=on_event)
     doomed = [each for each in decisions if not each.keep]
     if not as_json:
         _show_decisions(decisions)
@@ -155,6 +156,7 @@ def _show_decisions(decisions: Sequence[Decision]) -> None:
         "hourly": _("the last of its hour"),
         "daily": _("the last of its day"),
         "weekly": _("the last of its week"),
+        "unseen": _("old by a clock that went far ahead since"),
         "thinned": _("others are close by"),
         "too-old": _("too old"),
         "max-backups": _("more than max_backups"),

@@ -12,7 +12,7 @@ from contextlib import contextmanager, suppress
 from typing import TextIO
 
 from agsekit.i18n import _, sentence_and_hint
-from agsekit_storage.events import Event, Met, OnEvent, Progress, Waiting
+from agsekit_storage.events import CapUnmet, Event, Met, OnEvent, Progress, Waiting
 from agsekit_storage.model import Problem, Snapshot
 
 _STYLES = {
@@ -239,6 +239,21 @@ def describe_problem(problem: Problem) -> str:
     return f"{sentence} ({safe(problem.detail)})" if problem.detail else sentence
 
 
+def describe_unmet_cap(event: CapUnmet) -> str:
+    """Return a sentence about a cap that no deletion could meet, and what to do about it."""
+    if event.cap == "max-size":
+        sentence = _(
+            "what must stay is {size} more than max_size, so nothing was deleted for it: "
+            "raise max_size, exclude what can be made again, or unpin snapshots"
+        )
+    else:
+        sentence = _(
+            "even without all that may go the disk would have {size} less free than min_free, "
+            "so nothing was deleted for it: free some space there, or lower min_free"
+        )
+    return sentence.format(size=size(event.missing))
+
+
 @contextmanager
 def snapshot_progress(label: str, *, shown: bool, small: bool = False) -> Iterator[OnEvent]:
     """Show how far a snapshot or restore has come: a bar on a terminal, a plain line otherwise.
@@ -259,6 +274,8 @@ def snapshot_progress(label: str, *, shown: bool, small: bool = False) -> Iterat
                 display.update(event.done, event.total)
         elif isinstance(event, Met) and not event.problem.harmless:
             warn(describe_problem(event.problem))
+        elif isinstance(event, CapUnmet):
+            warn(describe_unmet_cap(event))
 
     try:
         yield on_event

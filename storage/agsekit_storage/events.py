@@ -36,7 +36,18 @@ class Met:
     problem: Problem
 
 
-Event = Union[Waiting, Walked, Progress, Met]
+@dataclass(frozen=True)
+class CapUnmet:
+    """A cap of the policy cannot be met, so nothing was deleted for it: `cap` is `max-size` or `min-free`.
+
+    `missing` is by how many bytes it would be missed even if everything went that may.
+    """
+
+    cap: str
+    missing: int
+
+
+Event = Union[Waiting, Walked, Progress, Met, CapUnmet]
 OnEvent = Callable[[Event], None]
 
 

@@ -47,5 +47,6 @@ class Pins:
         """Hold a snapshot for `HOLD` seconds from now; what is held long enough already costs nothing."""
         held = self.held()
         if held.get(snapshot_id, 0.0) < now + HOLD / 2:
-            still = {each: until for each, until in held.items() if until > now}
+            # A time further ahead comes from a clock that was ahead.
+            still = {each: min(until, now + HOLD) for each, until in held.items() if until > now}
             durable.write_file(self._held, json.dumps({**still, snapshot_id: now + HOLD}).encode())

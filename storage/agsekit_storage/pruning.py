@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 from agsekit_storage.errors import StoreDamaged
-from agsekit_storage.events import OnEvent, Waiting, ignore_events
+from agsekit_storage.events import CapUnmet, OnEvent, Waiting, ignore_events
 from agsekit_storage.history import History
 from agsekit_storage.model import MODE, SIZE, Snapshot, Tree
 from agsekit_storage.restore_plan import find
@@ -16,18 +16,21 @@ from agsekit_storage.retention import Decision, Policy, decide, most_crowded
 from agsekit_storage.store import Store
 
 
-def plan_prune(store: Store, policy: Policy, *, now: float) -> list[Decision]:
-    """Decide about every snapshot of a store, oldest first, without deleting anything."""
+def plan_prune(store: Store, policy: Policy, *, now: float, on_event: OnEvent = ignore_events) -> list[Decision]:
+    """Decide about every snapshot of a store, oldest first, without deleting anything.
+
+    A cap that would be missed even if everything went that may costs nothing: `on_event` is told of it.
+    """
     history = History(store)
     decisions = decide(history.snapshots, policy, now=now)
     if policy.max_size is not None:
         size = sum(snapshot.stored_bytes for snapshot in history.snapshots)
-        _free(history, decisions, "max-size", size - policy.max_size, now)
+        decisions = _free(history, decisions, "max-size", size - policy.max_size, on_event)
     if policy.min_free is not None:
         status = os.statvfs(store.path)
         # What is deleted but not yet freed counts: otherwise every further snapshot would cost more of the history.
         free = status.f_bavail * status.f_frsize + store.backend.reclaimable()
-        _free(history, decisions, "min-free", policy.min_free - free, now)
+        decisions = _free(history, decisions, "min-free", policy.min_free - free, on_event)
     return decisions
 
 
@@ -40,12 +43,14 @@ def prune(
         StoreLocked: another process wrote for all of `wait` seconds.
     """
     with store.locked(wait=wait, on_wait=lambda: on_event(Waiting())):
-        return prune_under_lock(store, policy, now=now)
+        return prune_under_lock(store, policy, now=now, on_event=on_event)
 
 
-def prune_under_lock(store: Store, policy: Policy, *, now: float) -> list[Decision]:
+def prune_under_lock(
+    store: Store, policy: Policy, *, now: float, on_event: OnEvent = ignore_events
+) -> list[Decision]:
     """Do what `prune` does for a caller that holds the lock of the store."""
-    decisions = plan_prune(store, policy, now=now)
+    decisions = plan_prune(store, policy, now=now, on_event=on_event)
     delete_snapshots(store, [decision.snapshot for decision in decisions if not decision.keep])
     return decisions
 
@@ -72,20 +77,24 @@ def delete_snapshots(store: Store, doomed: Sequence[Snapshot]) -> None:
             store.rewrite_record(replace(snapshot, stored_bytes=max(0, costs[snapshot.id])))
 
 
-def _free(history: History, decisions: list[Decision], reason: str, excess: int, now: float) -> None:
-    """Let further snapshots go until `excess` bytes are freed or nothing more may go."""
-    kept = [decision.snapshot for decision in decisions if decision.keep]
-    for decision in decisions:
+def _free(history: History, decisions: list[Decision], reason: str, excess: int, on_event: OnEvent) -> list[Decision]:
+    """Let further snapshots go until `excess` bytes are freed; none at all when that cannot be reached."""
+    tried = list(decisions)
+    kept = [decision.snapshot for decision in tried if decision.keep]
+    for decision in tried:
         if not decision.keep and excess > 0:
             excess -= _exclusive(history, list(history.snapshots), decision.snapshot)
     while excess > 0:
-        position = most_crowded(decisions, now)
+        position = most_crowded(tried)
         if position is None:
-            return
-        snapshot = decisions[position].snapshot
+            # To delete the history in vain would be a loss, and nothing else.
+            on_event(CapUnmet(reason, excess))
+            return decisions
+        snapshot = tried[position].snapshot
         excess -= _exclusive(history, kept, snapshot)
         kept.remove(snapshot)
-        decisions[position] = Decision(snapshot, False, reason)
+        tried[position] = replace(tried[position], keep=False, reason=reason)
+    return tried
 
 
 def _exclusive(history: History, kept: list[Snapshot], snapshot: Snapshot) -> int:

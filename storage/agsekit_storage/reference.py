@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import time
 
+from agsekit_storage.ages import Ages
 from agsekit_storage.errors import SnapshotNotFound
 from agsekit_storage.model import Snapshot
 from agsekit_storage.store import Store
@@ -37,7 +38,7 @@ def resolve(store: Store, reference: str, *, now: float) -> Snapshot:
         return snapshots[-1 - back]
     moment = _moment(reference, now)
     if moment is not None:
-        return _at(snapshots, moment, reference)
+        return _at(snapshots, moment, reference, now)
     fitting = [each for each in snapshots if each.id == reference] or [
         each for each in snapshots if reference and each.id.startswith(reference)
     ]
@@ -87,9 +88,10 @@ def _same_minute(moment: float, now: float) -> bool:
     return moment - now < 60
 
 
-def _at(snapshots: list[Snapshot], moment: float, reference: str) -> Snapshot:
-    """Return the newest snapshot that is not younger than a moment."""
-    older = [each for each in snapshots if each.created <= moment]
+def _at(snapshots: list[Snapshot], moment: float, reference: str, now: float) -> Snapshot:
+    """Return the newest snapshot that is not younger than a moment, by times that fit the order of snapshots."""
+    moments = Ages(snapshots, now=now).moments
+    older = [each for each, believed in zip(snapshots, moments) if believed <= moment]
     if not older:
         raise SnapshotNotFound("no snapshot is as old as {reference}", hint=_LIST, reference=reference)
     return older[-1]

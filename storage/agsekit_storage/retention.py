@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import Optional
 
+from agsekit_storage.ages import Ages
 from agsekit_storage.model import Snapshot
 
 _HOUR = 3600.0
@@ -38,13 +39,15 @@ class Policy:
 class Decision:
     """What becomes of one snapshot, and why: a reason to keep it, or the rule that lets it go.
 
-    `reason` is newest, pinned, held, before-loss, safety, foreign, damaged, recent, hourly, daily or weekly for what
-    is kept, and thinned, too-old, max-backups, max-size or min-free for what goes.
+    `reason` is newest, pinned, held, before-loss, safety, foreign, damaged, recent, hourly, daily, weekly or unseen
+    (so much time has passed since, by the clock, without a snapshot that it does not count yet) for what is kept, and
+    thinned, too-old, max-backups, max-size or min-free for what goes. `age` is in seconds, as far as it counts.
     """
 
     snapshot: Snapshot
     keep: bool
     reason: str
+    age: float = field(default=0.0, compare=False)
 
 
 _SAFETY_FOR = _DAY
@@ -52,18 +55,30 @@ _SAFETY_FOR = _DAY
 
 def decide(snapshots: Sequence[Snapshot], policy: Policy, *, now: float) -> list[Decision]:
     """Decide about every snapshot of a store, oldest first, by age and number; sizes are another matter."""
-    decisions = _thin_by_age(snapshots, policy, now)
-    return _cap_number(decisions, policy.max_backups, now)
+    ages = Ages(snapshots, now=now)
+    counted = [ages.age(position) for position in range(len(snapshots))]
+    uncounted = [ages.uncounted(position) for position in range(len(snapshots))]
+    decisions = _thin_by_age(snapshots, policy, counted, now, uncounted)
+    if any(uncounted):
+        passed = [age + more for age, more in zip(counted, uncounted)]
+        naive = _thin_by_age(snapshots, policy, passed, now, [0.0] * len(snapshots))
+        decisions = [
+            replace(each, reason="unseen") if each.keep and not other.keep else each
+            for each, other in zip(decisions, naive)
+        ]
+    return _cap_number(decisions, policy.max_backups)
 
 
-def _thin_by_age(snapshots: Sequence[Snapshot], policy: Policy, now: float) -> list[Decision]:
+def _thin_by_age(
+    snapshots: Sequence[Snapshot], policy: Policy, ages: Sequence[float], now: float, uncounted: Sequence[float]
+) -> list[Decision]:
     decisions: list[Decision] = []
     periods = (("hourly", _HOUR, policy.hourly), ("daily", _DAY, policy.daily), ("weekly", _WEEK, policy.weekly))
     seen: set[tuple[str, int]] = set()
     for position, snapshot in reversed(list(enumerate(snapshots))):
         following = snapshots[position + 1] if position + 1 < len(snapshots) else None
-        reason = _protected(snapshot, following, now)
-        age = now - snapshot.created
+        age = ages[position]
+        reason = _protected(snapshot, following, age, now - uncounted[position])
         if reason is None and age <= policy.everything:
             reason = "recent"
         for name, length, until in periods:
@@ -72,12 +87,12 @@ def _thin_by_age(snapshots: Sequence[Snapshot], policy: Policy, now: float) -> l
                 seen.add(bucket)
                 reason = reason or name
         gone = "thinned" if age <= max(policy.hourly, policy.daily, policy.weekly) else "too-old"
-        decisions.append(Decision(snapshot, reason is not None, reason or gone))
+        decisions.append(Decision(snapshot, reason is not None, reason or gone, age))
     decisions.reverse()
     return decisions
 
 
-def _protected(snapshot: Snapshot, following: Optional[Snapshot], now: float) -> Optional[str]:
+def _protected(snapshot: Snapshot, following: Optional[Snapshot], age: float, now: float) -> Optional[str]:
     """Return why a snapshot must never go by itself, None if it may."""
     if following is None:
         return "newest"
@@ -91,26 +106,27 @@ def _protected(snapshot: Snapshot, following: Optional[Snapshot], now: float) ->
     if snapshot.kind in ("foreign", "damaged"):
         # Nothing is known of it that could justify its deletion.
         return snapshot.kind
-    if snapshot.kind == "safety" and now - snapshot.created < _SAFETY_FOR:
+    if snapshot.kind == "safety" and age < _SAFETY_FOR:
         return "safety"
     return None
 
 
-_UNTOUCHABLE = ("newest", "pinned", "held", "before-loss", "foreign", "damaged", "safety")
+UNTOUCHABLE = ("newest", "pinned", "held", "before-loss", "foreign", "damaged", "safety")
+"""The reasons for which a snapshot stays whatever the caps say."""
 
 
-def _cap_number(decisions: list[Decision], most: int, now: float) -> list[Decision]:
+def _cap_number(decisions: list[Decision], most: int) -> list[Decision]:
     kept = sum(decision.keep for decision in decisions)
     while kept > most:
-        position = most_crowded(decisions, now)
+        position = most_crowded(decisions)
         if position is None:
             break
-        decisions[position] = Decision(decisions[position].snapshot, False, "max-backups")
+        decisions[position] = replace(decisions[position], keep=False, reason="max-backups")
         kept -= 1
     return decisions
 
 
-def most_crowded(decisions: Sequence[Decision], now: float) -> Optional[int]:
+def most_crowded(decisions: Sequence[Decision]) -> Optional[int]:
     """Return the position of the snapshot whose loss costs least: its neighbours stand closest for its age.
 
     None when nothing more may go.
@@ -121,12 +137,12 @@ def most_crowded(decisions: Sequence[Decision], now: float) -> Optional[int]:
     best: Optional[tuple[float, int]] = None
     for rank, position in enumerate(kept):
         decision = decisions[position]
-        if decision.reason in _UNTOUCHABLE:
+        if decision.reason in UNTOUCHABLE:
             continue
-        created = decision.snapshot.created
-        before = decisions[kept[rank - 1]].snapshot.created if rank else created - max(now - created, 1.0)
-        after = decisions[kept[rank + 1]].snapshot.created if rank + 1 < len(kept) else now
-        gap = max(after - before, 0.0) / max(now - created, 1.0)
+        age = max(decision.age, 1.0)
+        before = decisions[kept[rank - 1]].age if rank else decision.age + age
+        after = decisions[kept[rank + 1]].age if rank + 1 < len(kept) else 0.0
+        gap = max(before - after, 0.0) / age
         if best is None or gap < best[0]:
             best = (gap, position)
     return best[1] if best else None

@@ -171,7 +171,7 @@ def snapshot_under_lock(
         store.pin(previous.id, pinned=True)
     _hold(store, request, written.snapshot, now)
     if request.keep and written.created:
-        prune_under_lock(store, request.keep, now=now)
+        prune_under_lock(store, request.keep, now=now, on_event=on_event)
     return Result(written.snapshot, written.created, written.changes, written.problems, tree, hidden)
 
 

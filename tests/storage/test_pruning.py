@@ -8,6 +8,7 @@ from dataclasses import replace
 
 import pytest
 
+from agsekit_storage.events import CapUnmet, Event
 from agsekit_storage.pruning import plan_prune, prune
 from agsekit_storage.retention import Decision, Policy
 from agsekit_storage.snapshots import Request, take_snapshot
@@ -86,12 +87,29 @@ def test_a_size_cap_lets_go_until_the_store_fits(project: Project) -> None:
     assert project.saved(left[-1]) == project.now()
 
 
-def test_a_floor_of_free_disk_lets_go_of_all_that_may_go(project: Project) -> None:
+@pytest.mark.parametrize("policy", [replace(Policy(), min_free=10**18), replace(Policy(), max_size=1500)])
+def test_a_cap_that_no_deletion_can_meet_costs_no_history_and_is_told_of(project: Project, policy: Policy) -> None:
     ids = _states(project, 3)
+    told: list[Event] = []
 
-    prune(project.store, replace(Policy(), min_free=10**18), now=time.time())
+    prune(project.store, policy, now=time.time(), on_event=told.append)
 
-    assert [snapshot.id for snapshot in project.snapshots()] == [ids[-1]]
+    assert [snapshot.id for snapshot in project.snapshots()] == ids
+    assert [type(event) for event in told] == [CapUnmet]
+
+
+def test_a_snapshot_larger_than_the_size_cap_deletes_nothing_in_vain(project: Project) -> None:
+    ids = _states(project, 3)
+    (project.source / "big").write_bytes(os.urandom(500_000))
+    told: list[Event] = []
+
+    request = Request("interval", keep=replace(Policy(), max_size=100_000))
+    result = take_snapshot(project.store, request, now=time.time(), on_event=told.append)
+
+    assert [snapshot.id for snapshot in project.snapshots()] == [*ids, result.snapshot.id]
+    [unmet] = [event for event in told if isinstance(event, CapUnmet)]
+    assert unmet.cap == "max-size"
+    assert 400_000 <= unmet.missing < 500_000
 
 
 def test_a_snapshot_prunes_by_its_own_policy(project: Project) -> None:
@@ -202,5 +220,8 @@ def test_the_state_before_a_restore_stays_also_when_it_had_a_snapshot_already(pr
 
 
 def _kept_in_two_days(project: Project) -> list[Decision]:
+    for days in (0.9, 1.8):
+        (project.source / "file").write_text(f"after {days} days")
+        project.snapshot(now=time.time() + days * 86400)
     decisions = plan_prune(project.store, NOTHING, now=time.time() + 2 * 86400)
     return [each for each in decisions if each.keep]

@@ -88,3 +88,15 @@ def test_an_empty_store_says_how_to_begin(tmp_path: Path) -> None:
 
     with pytest.raises(SnapshotNotFound, match="no snapshots yet"):
         resolve(project.store, "latest", now=time.time())
+
+
+def test_times_from_a_clock_that_was_wrong_do_not_hide_what_was_there_then(history: Project) -> None:
+    for number, moment in enumerate((_local(10, 11, 40) + 3650 * DAY, 0.0, _local(10, 11, 50)), 3):
+        (history.source / "file").write_text("x" * number)
+        history.snapshot(now=moment)
+    snapshots = history.snapshots()
+
+    now = _local(*NOW)
+
+    assert resolve(history.store, "11:45", now=now) == snapshots[2]
+    assert resolve(history.store, "5m", now=now) == snapshots[5]

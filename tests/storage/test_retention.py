@@ -52,9 +52,10 @@ def test_the_last_of_each_day_is_the_one_that_stays() -> None:
     midnight = NOW - NOW % DAY
     ages = [NOW - (midnight - 5 * DAY + hour * HOUR) for hour in range(24)]
 
-    decisions = decide(_history(*ages, 0), Policy(hourly=0), now=NOW)
+    since = [NOW - midnight + 12 * HOUR * number for number in range(9)]
+    decisions = decide(_history(*ages, *since, 0), Policy(hourly=0), now=NOW)
 
-    assert _kept(decisions) == [min(ages), 0]
+    assert [age for age in _kept(decisions) if age in ages] == [min(ages)]
 
 
 def test_what_might_be_the_last_good_one_is_never_let_go() -> None:
@@ -98,10 +99,94 @@ def test_the_cap_spares_what_must_stay_even_if_that_is_more() -> None:
 
 
 def test_what_is_held_stays_until_then() -> None:
-    history = _history(400 * DAY, 300 * DAY, 0)
+    history = _history(*(DAY * number for number in range(401)))
     history[0] = replace(history[0], held_until=NOW + 1)
 
     now, later = (decide(history, Policy(), now=moment) for moment in (NOW, NOW + 2))
 
     assert now[0].reason == "held"
     assert later[0].reason == "too-old"
+
+
+def _day_of_work(*, ending: float) -> list[Snapshot]:
+    """Return a day of a snapshot every ten minutes, the last one at some time."""
+    return [
+        Snapshot(f"{number:03}", number, ending - 600.0 * (150 - number), "rsync", "interval")
+        for number in range(151)
+    ]
+
+
+def _ids(decisions: Sequence[Decision]) -> list[str]:
+    return [each.snapshot.id for each in decisions if each.keep]
+
+
+def test_a_clock_that_jumps_ahead_by_years_makes_nothing_old_at_once() -> None:
+    history = _day_of_work(ending=NOW)
+    before = _ids(decide(history, Policy(), now=NOW))
+    jumped = NOW + 10 * 365 * DAY
+
+    first, later = (
+        decide([*history, *_after(history, jumped, minutes)], Policy(), now=jumped + MINUTE * minutes)
+        for minutes in (0, 60)
+    )
+
+    assert _ids(first)[:-1] == before
+    assert {each.reason for each in first[:-1] if each.keep} == {"unseen"}
+    assert len(set(_ids(later)) & set(before)) >= 15
+
+
+def _after(history: Sequence[Snapshot], begin: float, minutes: int) -> list[Snapshot]:
+    return [
+        Snapshot(f"after-{minute:03}", len(history) + minute, begin + MINUTE * minute, "rsync", "interval")
+        for minute in range(0, minutes + 1, 10)
+    ]
+
+
+def test_a_long_pause_counts_in_the_end() -> None:
+    history = _day_of_work(ending=NOW)
+    back = NOW + 60 * DAY
+    since = [replace(history[0], id=f"s{day}", created=back + DAY / 2 * day) for day in range(40)]
+
+    decisions = decide([*history, *since], Policy(), now=since[-1].created)
+
+    assert 1 <= len([each for each in _ids(decisions) if not each.startswith("s")]) <= 2
+
+
+def test_snapshots_from_a_clock_that_was_ahead_age_like_all_others_once_it_is_right() -> None:
+    wrong = [replace(each, created=each.created + 10 * 365 * DAY) for each in _day_of_work(ending=NOW - DAY)]
+    right = [
+        Snapshot(f"right-{hour}", 1000 + hour, NOW - HOUR * (40 * 24 - hour), "rsync", "interval")
+        for hour in range(40 * 24 + 1)
+    ]
+
+    decisions = decide([*_day_of_work(ending=NOW - 41 * DAY), *wrong, *right], Policy(), now=NOW)
+
+    reasons = {each.reason for each in decisions[151:302]}
+    assert "recent" not in reasons
+    assert decisions[-1].reason == "newest"
+    assert len([each for each in decisions[302:] if each.keep]) > 50
+
+
+def test_a_clock_that_was_far_back_for_a_while_costs_nothing() -> None:
+    history = _day_of_work(ending=NOW - 2 * HOUR)
+    wrong = [replace(each, created=each.created - 30 * 365 * DAY) for each in history[:20]]
+    last = replace(history[-1], created=NOW)
+    expected = _ids(decide([*history, last], Policy(), now=NOW))
+
+    decisions = decide([*history, *wrong, last], Policy(), now=NOW)
+
+    kept = [each.keep for each in decisions]
+    assert [each.snapshot.id for each in decisions[:151] if each.keep] + [last.id] == expected
+    assert any(kept[151:-1])
+
+
+def test_an_hour_of_work_under_a_clock_that_was_set_ahead_and_back_costs_nothing() -> None:
+    history = _day_of_work(ending=NOW)
+    ahead = _after(history, NOW + 5 * 365 * DAY, 60)
+    now = NOW + 70 * MINUTE
+    last = replace(history[-1], id="last", created=now)
+
+    decisions = decide([*history, *ahead, last], Policy(), now=now)
+
+    assert set(_ids(decide([*history, last], Policy(), now=now))) <= set(_ids(decisions))
+    assert {each.id for each in ahead} <= set(_ids(decisions))
