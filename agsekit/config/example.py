@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+from agsekit.config.schema import modeline
 from agsekit.errors import AgsekitError
 from agsekit.i18n import _
 from agsekit.resources import config_example
@@ -23,7 +24,7 @@ def write_example(path: Path) -> bool:
         return False
     try:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        return _create(path, config_example().read_bytes())
+        return create(path, example())
     except OSError as error:
         raise AgsekitError(
             _("The example cannot be written to {path}: {reason}").format(path=path, reason=error.strerror),
@@ -31,7 +32,14 @@ def write_example(path: Path) -> bool:
         ) from None
 
 
-def _create(path: Path, content: bytes) -> bool:
+def example() -> bytes:
+    """Return the example; its first line leads editors to the schema that comes with this installation."""
+    _checkout_only, _newline, rest = config_example().read_bytes().partition(b"\n")
+    return os.fsencode(modeline()) + b"\n" + rest
+
+
+def create(path: Path, content: bytes) -> bool:
+    """Make a file that its owner alone can read, complete or not at all; return False when the name is taken."""
     import tempfile
 
     descriptor, draft = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}-")  # mode 0600

@@ -22,16 +22,16 @@ PROXY_SCHEMES = ("http", "https", "socks4", "socks5")
 
 _MEBIBYTE = 1024**2
 _UNITS = {"": 1, "k": 1024, "m": _MEBIBYTE, "g": 1024**3, "t": 1024**4}
-_SIZE = r"([0-9]{1,15})(\.[0-9]{1,6})?\s*(?:([kmgtKMGT])(?:i?[bB])?|[bB])?"
-_SMALLEST_RAM = 128 * _MEBIBYTE  # what multipass accepts
-_SMALLEST_DISK = 512 * _MEBIBYTE
+SIZE = r"([0-9]{1,15})(\.[0-9]{1,6})?\s*(?:([kmgtKMGT])(?:i?[bB])?|[bB])?"
+SMALLEST_RAM = 128 * _MEBIBYTE  # what multipass accepts
+SMALLEST_DISK = 512 * _MEBIBYTE
 
-_VM_NAME = r"[A-Za-z](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
-_AGENT_NAME = r"[A-Za-z](?:[A-Za-z0-9_-]{0,61}[A-Za-z0-9])?"
-_VARIABLE = r"[A-Za-z_][A-Za-z0-9_]*"
+VM_NAME = r"[A-Za-z](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
+AGENT_NAME = r"[A-Za-z](?:[A-Za-z0-9_-]{0,61}[A-Za-z0-9])?"
+VARIABLE = r"[A-Za-z_][A-Za-z0-9_]*"
 _HOST = r"(?![0-9]+\Z)[A-Za-z0-9_](?:[A-Za-z0-9_.-]{0,251}[A-Za-z0-9])?"
-_INTERVAL = r"[0-9]{1,6}(?:\.[0-9]{1,6})?"
-_LONGEST_INTERVAL = 365 * 24 * 60
+INTERVAL = r"[0-9]{1,6}(?:\.[0-9]{1,6})?"
+LONGEST_INTERVAL = 365 * 24 * 60
 _LOOPBACK = "127.0.0.1"
 
 _OWNED_BY_THE_GUEST = tuple(PurePosixPath(folder) for folder in ("/dev", "/proc", "/sys"))
@@ -44,7 +44,7 @@ class InvalidValueError(ValueError):
 
 def parse_vm_name(text: str) -> str:
     """Return a name that every engine accepts."""
-    if not re.fullmatch(_VM_NAME, text):
+    if not re.fullmatch(VM_NAME, text):
         raise InvalidValueError(
             _("is no name of a VM: letters, digits and hyphens, a letter first, no hyphen last, at most 63")
         )
@@ -53,7 +53,7 @@ def parse_vm_name(text: str) -> str:
 
 def parse_agent_name(text: str) -> str:
     """Return the name of an agent profile."""
-    if not re.fullmatch(_AGENT_NAME, text):
+    if not re.fullmatch(AGENT_NAME, text):
         raise InvalidValueError(
             _("is no name of an agent: letters, digits, hyphens and underscores, a letter first, at most 63")
         )
@@ -62,7 +62,7 @@ def parse_agent_name(text: str) -> str:
 
 def parse_variable_name(text: str) -> str:
     """Return the name of an environment variable."""
-    if not re.fullmatch(_VARIABLE, text):
+    if not re.fullmatch(VARIABLE, text):
         raise InvalidValueError(_("is no name of an environment variable: letters, digits and underscores"))
     return text
 
@@ -127,17 +127,17 @@ def parse_cpu(text: str) -> int:
 
 def parse_ram(text: str) -> int:
     """Return an amount of memory in bytes."""
-    return _parse_size(text, smallest=_SMALLEST_RAM, example="4G")
+    return _parse_size(text, smallest=SMALLEST_RAM, example="4G")
 
 
 def parse_disk(text: str) -> int:
     """Return the size of a disk in bytes."""
-    return _parse_size(text, smallest=_SMALLEST_DISK, example="20G")
+    return _parse_size(text, smallest=SMALLEST_DISK, example="20G")
 
 
 def _parse_size(text: str, *, smallest: int, example: str) -> int:
     """Read a size as multipass does: units are powers of 1024 whether or not there is an `i`."""
-    match = re.fullmatch(_SIZE, text)
+    match = re.fullmatch(SIZE, text)
     if not match:
         raise InvalidValueError(
             _("must be a size such as {example} or 4096M, not {value}").format(example=example, value=quoted(text))
@@ -178,8 +178,8 @@ def parse_duration(text: str) -> float:
 
 def parse_interval(text: str) -> float:
     """Return a number of minutes greater than 0."""
-    minutes = float(text) if re.fullmatch(_INTERVAL, text) else 0.0
-    if not 0 < minutes <= _LONGEST_INTERVAL:
+    minutes = float(text) if re.fullmatch(INTERVAL, text) else 0.0
+    if not 0 < minutes <= LONGEST_INTERVAL:
         raise InvalidValueError(
             _("must be a number of minutes greater than 0, such as 5 or 0.5, not {value}").format(value=quoted(text))
         )

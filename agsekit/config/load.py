@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from agsekit.agent_types import CUSTOM
-from agsekit.config import fields
+from agsekit.config import fields, keys
 from agsekit.config.checks import PlacedMount, check_config_out_of_reach, check_mounts
 from agsekit.config.model import GUEST_HOME, Address, Agent, Config, Mount, PortForward, Proxy, Vm
 from agsekit.config.problems import Problems, quoted, with_suggestion
@@ -17,25 +17,6 @@ from agsekit.config.tables import Table, entries_of, items_of, parsed
 from agsekit.config.yaml_nodes import Value, construct, load_root, read_limited
 from agsekit.i18n import _
 from agsekit_storage.retention import Policy
-
-ROOT_KEYS = ("vms", "mounts", "agents")
-VM_KEYS = ("engine", "cpu", "ram", "disk", "cloud-init", "proxychains", "port-forwarding")
-FORWARD_KEYS = ("type", "host-addr", "vm-addr")
-MOUNT_KEYS = (
-    "source",
-    "target",
-    "backup",
-    "interval",
-    "vm",
-    "backend",
-    "exclude",
-    "keep",
-    "max_backups",
-    "max_size",
-    "min_free",
-)
-KEEP_KEYS = ("everything", "hourly", "daily", "weekly")
-AGENT_KEYS = ("type", "env", "default-args", "vm", "proxychains", "command")
 
 _READABLE_BY_OTHERS = stat.S_IRGRP | stat.S_IROTH
 
@@ -68,9 +49,9 @@ def _root_table(root: Value | None, problems: Problems) -> Table:
     if root is None:
         problems.refuse(1, "", _("is empty; it needs at least one VM below `vms:`"))
     if root.entries is None:
-        keys = ", ".join(ROOT_KEYS)
-        problems.refuse(root.line, "", _("must be a mapping with the keys {keys}").format(keys=keys))
-    return Table(root, ROOT_KEYS, problems)
+        names = ", ".join(keys.ROOT.names)
+        problems.refuse(root.line, "", _("must be a mapping with the keys {keys}").format(keys=names))
+    return Table(root, keys.ROOT.names, problems)
 
 
 def _named(root: Table, key: str, parse_name: Callable[[str], str], problems: Problems) -> list[tuple[str, Value]]:
@@ -89,7 +70,7 @@ def _load_vms(root: Table, problems: Problems) -> dict[str, Vm]:
     value = root.get("vms")
     if not entries and (value is None or value.entries is not None):
         root.problem("vms", _("must hold at least one VM"))
-    return {name: _load_vm(name, Table(value, VM_KEYS, problems), problems) for name, value in entries}
+    return {name: _load_vm(name, Table(value, keys.VM.names, problems), problems) for name, value in entries}
 
 
 def _load_vm(name: str, table: Table, problems: Problems) -> Vm:
@@ -128,7 +109,7 @@ def _load_proxy(table: Table) -> Proxy | None:
 def _load_forwards(table: Table, problems: Problems) -> tuple[PortForward, ...]:
     value = table.get("port-forwarding")
     items = [] if value is None else items_of(value, problems)
-    forwards = (_load_forward(Table(item, FORWARD_KEYS, problems)) for item in items)
+    forwards = (_load_forward(Table(item, keys.FORWARD.names, problems)) for item in items)
     return tuple(forward for forward in forwards if forward is not None)
 
 
@@ -148,7 +129,7 @@ def _load_forward(table: Table) -> PortForward | None:
 def _load_mounts(root: Table, vms: Mapping[str, Vm], home: Path, problems: Problems) -> list[PlacedMount]:
     value = root.get("mounts")
     items = [] if value is None else items_of(value, problems)
-    placed = (_load_mount(Table(item, MOUNT_KEYS, problems), vms, home, problems) for item in items)
+    placed = (_load_mount(Table(item, keys.MOUNT.names, problems), vms, home, problems) for item in items)
     return [each for each in placed if each is not None]
 
 
@@ -180,12 +161,12 @@ def _load_mount(table: Table, vms: Mapping[str, Vm], home: Path, problems: Probl
 def _load_policy(table: Table, problems: Problems) -> Policy:
     default = Policy()
     value = table.get("keep")
-    keep = Table(value, KEEP_KEYS, problems) if value is not None and value.entries is not None else None
+    keep = Table(value, keys.KEEP.names, problems) if value is not None and value.entries is not None else None
     if value is not None and keep is None:
         table.problem("keep", _("must be a mapping, with lines such as `daily: 30d`"))
     spans = {
         key: keep.parsed(key, fields.parse_duration, getattr(default, key)) if keep else getattr(default, key)
-        for key in KEEP_KEYS
+        for key in keys.KEEP.names
     }
     return Policy(
         **spans,
@@ -197,7 +178,7 @@ def _load_policy(table: Table, problems: Problems) -> Policy:
 
 def _load_agents(root: Table, vms: Mapping[str, Vm], problems: Problems) -> dict[str, Agent]:
     entries = _named(root, "agents", fields.parse_agent_name, problems)
-    tables = {name: Table(value, AGENT_KEYS, problems) for name, value in entries}
+    tables = {name: Table(value, keys.AGENT.names, problems) for name, value in entries}
     return {name: _load_agent(name, table, vms, problems) for name, table in tables.items()}
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from agsekit.resources import config_example
+from agsekit.config.example import example
 from tests.support.world import World
 
 
@@ -15,7 +15,7 @@ def test_the_example_is_written_where_the_configuration_is_looked_for(world: Wor
 
     assert (done.code, done.out) == (0, "")
     assert str(world.config) in done.err
-    assert world.config.read_bytes() == config_example().read_bytes()
+    assert world.config.read_bytes() == example()
     assert world.config.stat().st_mode & 0o777 == 0o600
     assert world.config.parent.stat().st_mode & 0o777 == 0o700
 
@@ -35,7 +35,7 @@ def test_the_example_is_written_to_the_path_that_is_named(world: World, place: s
     done = world.agsekit("config-example", place)
 
     assert done.code == 0
-    assert (world.home / place).read_bytes() == config_example().read_bytes()
+    assert (world.home / place).read_bytes() == example()
     assert not world.config.exists()
 
 

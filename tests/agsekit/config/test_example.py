@@ -1,12 +1,14 @@
 from __future__ import annotations
 
+import json
 import os
 import stat
 from pathlib import Path
 
 import pytest
 
-from agsekit.config.example import write_example
+from agsekit.config.example import example, write_example
+from agsekit.config.schema import MARK
 from agsekit.errors import AgsekitError
 from agsekit.resources import config_example
 
@@ -17,7 +19,7 @@ def test_the_example_is_written_for_the_user_alone_with_its_folders(tmp_path: Pa
     written = write_example(path)
 
     assert written
-    assert path.read_bytes() == config_example().read_bytes()
+    assert path.read_bytes() == example()
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
     assert stat.S_IMODE(path.parent.stat().st_mode) == 0o700
     assert os.listdir(path.parent) == ["config.yaml"]
@@ -70,3 +72,12 @@ def test_a_place_that_cannot_be_written_is_an_error_with_the_reason(tmp_path: Pa
         write_example(tmp_path / "file/config.yaml")
 
     assert raised.value.hint
+
+
+def test_the_written_example_leads_editors_to_the_installed_schema(tmp_path: Path) -> None:
+    write_example(tmp_path / "config.yaml")
+
+    first, rest = (tmp_path / "config.yaml").read_text(encoding="utf-8").split("\n", 1)
+
+    assert json.loads(Path(first[len(MARK) :]).read_bytes())["title"] == "The configuration of agsekit"
+    assert rest == config_example().read_text(encoding="utf-8").split("\n", 1)[1]

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import yaml
 
-from agsekit.config import load as loader
+from agsekit.config import keys
 from agsekit.config.load import load_config
 from agsekit.config.model import Address, Agent, Config, Mount, PortForward, Proxy, Vm
 from agsekit.errors import ConfigError
@@ -348,8 +348,8 @@ def test_the_example_shows_every_key() -> None:
 
     vms = list(document["vms"].values())
     forwards = [forward for vm in vms for forward in vm.get("port-forwarding", ())]
-    assert set(document) == set(loader.ROOT_KEYS)
-    assert keys_of(vms) == set(loader.VM_KEYS)
-    assert keys_of(forwards) == set(loader.FORWARD_KEYS)
-    assert keys_of(document["mounts"]) == set(loader.MOUNT_KEYS)
-    assert keys_of(list(document["agents"].values())) == set(loader.AGENT_KEYS)
+    assert set(document) == set(keys.ROOT.names)
+    assert keys_of(vms) == set(keys.VM.names)
+    assert keys_of(forwards) == set(keys.FORWARD.names)
+    assert keys_of(document["mounts"]) == set(keys.MOUNT.names)
+    assert keys_of(list(document["agents"].values())) == set(keys.AGENT.names)

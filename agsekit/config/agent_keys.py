@@ -1,0 +1,67 @@
+"""The keys of an agent; `keys` says what they are for."""
+
+from __future__ import annotations
+
+from agsekit.agent_types import AGENT_TYPES, CUSTOM
+from agsekit.config import shapes
+from agsekit.config.key import Key, Table
+
+_TYPES = [*AGENT_TYPES, *(alias for each in AGENT_TYPES.values() for alias in each.aliases)]
+
+AGENT = Table(
+    "agent",
+    (
+        Key(
+            "type",
+            "The kind of agent; `custom` is any program, see `command`.",
+            shapes.one_of(_TYPES),
+            example="codex",
+            required=True,
+        ),
+        Key(
+            "env",
+            "The environment of the agent. It may hold keys: keep the file to yourself (chmod 600).",
+            shapes.ENVIRONMENT,
+            example={"OPENAI_MODEL": "qwen3-coder"},
+            default={},
+        ),
+        Key(
+            "default-args",
+            "Arguments for the agent, a list or one line, except options whose name you give on the command line.",
+            shapes.WORDS,
+            example=["--approval-mode=yolo"],
+            default=[],
+        ),
+        Key(
+            "vm",
+            "The VM for folders that are not a mount; the VM of a mount comes first.",
+            shapes.VM_NAME,
+            example="second",
+            otherwise="the first VM",
+        ),
+        Key(
+            "proxychains",
+            "A proxy as for a VM; empty means none, whatever the VM says.",
+            shapes.PROXY,
+            example="http://127.0.0.1:3128",
+            otherwise="what the VM says",
+        ),
+        Key(
+            "command",
+            "What an agent of the type custom runs, a list or one line; it has to be installed in the VM.",
+            shapes.WORDS,
+            example=["my-tool", "--verbose"],
+            otherwise="needed for the type custom, and for no other",
+        ),
+    ),
+    rules={
+        "if": {"properties": {"type": {"const": CUSTOM}}},
+        "then": {
+            "required": ["command"],
+            "properties": {
+                "command": {"minItems": 1, "pattern": r"\S", "items": [{"minLength": 1}], "not": {"type": "null"}}
+            },
+        },
+        "else": {"properties": {"command": False}},
+    },
+)

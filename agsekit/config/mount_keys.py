@@ -1,0 +1,90 @@
+"""The keys of a mount; `keys` says what they are for."""
+
+from __future__ import annotations
+
+from agsekit.config import fields, shapes
+from agsekit.config.key import Key, Table
+
+KEEP = Table(
+    "keep",
+    tuple(
+        Key(name, description, shapes.DURATION, example="3d", default=default)
+        for name, description, default in (
+            ("everything", "How long every snapshot is kept: a number and m, h, d, w or y.", "1h"),
+            ("hourly", "How long the last snapshot of each hour is kept.", "1d"),
+            ("daily", "How long the last snapshot of each day is kept.", "30d"),
+            ("weekly", "How long the last snapshot of each week is kept.", "1y"),
+        )
+    ),
+)
+
+MOUNT = Table(
+    "mount",
+    (
+        Key(
+            "source",
+            "The project on the host: an absolute path, or one that starts with ~/. Not the home folder itself.",
+            shapes.HOST_FOLDER,
+            example="~/elsewhere",
+            required=True,
+        ),
+        Key(
+            "target",
+            "Where it appears in the VM.",
+            shapes.TARGET,
+            example="/srv/project",
+            otherwise="`/home/ubuntu/<folder>`",
+        ),
+        Key(
+            "backup",
+            "Where its snapshots go: a folder that no mount contains, so that no agent reaches it.",
+            shapes.HOST_FOLDER,
+            example="~/snapshots",
+            otherwise="`backups-<folder>` beside the source",
+        ),
+        Key("interval", "Minutes between snapshots while an agent runs.", shapes.INTERVAL, example=2.5, default=5),
+        Key("vm", "The VM that it is mounted in.", shapes.VM_NAME, example="second", otherwise="the first VM"),
+        Key(
+            "backend",
+            "How snapshots are kept. rsync: plain folders to browse. git: a compact repository.",
+            shapes.one_of(fields.BACKENDS),
+            example="git",
+            otherwise="what the store has; `rsync` for a new one",
+        ),
+        Key(
+            "exclude",
+            "What is not in snapshots, on top of .backupignore, in gitignore syntax. No agent can change this list.",
+            shapes.PATTERNS,
+            example=["node_modules/", "*.log"],
+            default=[],
+        ),
+        Key(
+            "keep",
+            "How long snapshots are kept, ever fewer as they grow older.",
+            example={"daily": "60d"},
+            default={},
+            table=KEEP,
+        ),
+        Key(
+            "max_backups",
+            "The most snapshots; the ones that stand closest together go first.",
+            shapes.MAX_BACKUPS,
+            example=50,
+            default=100,
+        ),
+        Key(
+            "max_size",
+            "The most that the snapshots may take, such as 50G.",
+            shapes.AMOUNT,
+            example="50G",
+            otherwise="no limit",
+        ),
+        Key(
+            "min_free",
+            "How much of the disk to leave free, such as 5G.",
+            shapes.AMOUNT,
+            example="5G",
+            otherwise="no limit",
+        ),
+    ),
+)
