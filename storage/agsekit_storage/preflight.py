@@ -73,6 +73,19 @@ def huge_files(tree: Tree) -> Iterator[Problem]:
                     yield Problem(join(path, name), "huge", _megabytes(size))
 
 
+def visible_losses(before: Tree, now: Tree) -> Changes:
+    """Return what is gone, and which files are shorter now, by names and sizes alone: nothing is read."""
+    found = Changes()
+    for path, folder in before.folders.items():
+        present = now.folders[path].index() if path in now.folders else {}
+        for position, name in enumerate(folder.names):
+            if name not in present:
+                found.removed.append(join(path, name))
+            elif now.folders[path].row(present[name])[SIZE] < folder.row(position)[SIZE]:
+                found.modified.append(join(path, name))
+    return found
+
+
 def is_mass_loss(before: Tree, now: Tree, changes: Changes) -> bool:
     """Tell whether most of what the snapshot before had is gone or empty, or another file system is there instead."""
     had = before.count_files()

@@ -17,7 +17,7 @@ from agsekit_storage.events import Met, OnEvent, Waiting, Walked, ignore_events
 from agsekit_storage.ignore import IgnoreRules
 from agsekit_storage.memory import Memory
 from agsekit_storage.model import MTIME, Changes, Problem, Row, Snapshot, Tree
-from agsekit_storage.preflight import check_room, huge_files, is_mass_loss, size_on_disk, to_save
+from agsekit_storage.preflight import check_room, huge_files, is_mass_loss, size_on_disk, to_save, visible_losses
 from agsekit_storage.pruning import prune_under_lock
 from agsekit_storage.retention import Policy
 from agsekit_storage.rule_trust import RulesInForce, newly_hidden, refresh, rules_in_force
@@ -147,6 +147,7 @@ def snapshot_under_lock(
     if before is None:
         for problem in huge_files(tree):
             meet(problem)
+    good, loss = _held_against(store, existing, before, tree, changes)
     stored_bytes = _make_room(store, request, source, list(to_save(tree, comparison)), now)
     message = _message(request.kind, changes)
     work = Work(source, tree, comparison, previous if before else None, before, on_event, message)
@@ -157,7 +158,7 @@ def snapshot_under_lock(
         now,
         request.kind,
         request.run,
-        mass_loss=before is not None and is_mass_loss(before, tree, changes),
+        mass_loss=loss,
         always=request.times_count or before is None or adopt,
         stored_bytes=stored_bytes,
     )
@@ -166,9 +167,9 @@ def snapshot_under_lock(
     if written.created:
         memory.keep(written.snapshot, tree)
     hidden = newly_hidden(source, before, tree, changes) if before else ()
-    if previous and written.created and written.snapshot.mass_loss:
+    if good and written.created and written.snapshot.mass_loss:
         # The last good state must outlive every later deletion, of the snapshot of the loss too.
-        store.pin(previous.id, pinned=True)
+        store.pin(good.id, pinned=True)
     _hold(store, request, written.snapshot, now)
     if request.keep and written.created:
         prune_under_lock(store, request.keep, now=now, on_event=on_event)
@@ -186,6 +187,21 @@ def _make_room(store: Store, request: Request, source: bytes, files: Sequence[tu
         prune_under_lock(store, request.keep, now=now)
         check_room(store.path, source, files, leave=leave)
     return sum(size_on_disk(source, path, row) for path, row in files)
+
+
+def _held_against(
+    store: Store, existing: Sequence[Snapshot], before: Optional[Tree], tree: Tree, changes: Changes
+) -> tuple[Optional[Snapshot], bool]:
+    """Return the newest snapshot whose record can be read, and whether the source has lost most of what it had."""
+    if before is not None:
+        return existing[-1], is_mass_loss(before, tree, changes)
+    for snapshot in reversed(existing):
+        try:
+            good = store.tree(snapshot)
+        except StoreDamaged:
+            continue
+        return snapshot, is_mass_loss(good, tree, visible_losses(good, tree))
+    return None, False
 
 
 def _hold(store: Store, request: Request, snapshot: Snapshot, now: float) -> None:

@@ -114,3 +114,32 @@ def test_the_whole_machine_and_a_home_folder_are_too_much(tmp_path: Path) -> Non
     assert check_source(home / "project", home=home) == (home / "project").resolve()
     with pytest.raises(SourceUnavailable, match="does not exist"):
         check_source(home / "nothing", home=home)
+
+
+def _damage(project: Project, snapshot_id: str) -> None:
+    (project.path / ".agsekit" / "trees" / snapshot_id).write_bytes(b"damaged")
+
+
+def test_a_loss_right_after_a_damaged_newest_record_is_held_against_the_newest_that_can_be_read(
+    project: Project,
+) -> None:
+    _fill(project, 40)
+    good = project.snapshot().snapshot
+    (project.source / "file-0").write_text("edited")
+    _damage(project, project.snapshot().snapshot.id)
+    for number in range(30):
+        (project.source / f"file-{number}").unlink()
+
+    result = project.snapshot()
+
+    assert result.snapshot.mass_loss
+    assert project.store.get(good.id).pinned
+
+
+def test_a_damaged_newest_record_alone_is_no_loss(project: Project) -> None:
+    _fill(project, 40)
+    project.snapshot()
+    (project.source / "file-0").write_text("edited")
+    _damage(project, project.snapshot().snapshot.id)
+
+    assert not project.snapshot().snapshot.mass_loss
