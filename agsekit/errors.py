@@ -15,7 +15,7 @@ class ExitCode(enum.IntEnum):
     INCOMPLETE = 3  # a snapshot was made, but some files could not be read
     CONFIG = 10  # the configuration is missing or invalid
     LOCKED = 11  # another agsekit is writing to the store
-    NOT_FOUND = 12  # no such VM, mount, agent or snapshot
+    NOT_FOUND = 12  # no such VM, mount, agent or snapshot, or no such path in one
     ENGINE = 20  # the engine is missing, unreachable, or failed
     BUG = 70
     NOT_STARTED = 125  # `run`, `shell` and `ssh` failed before the command inside could start

@@ -15,7 +15,7 @@ from agsekit.cli.backups import JsonOption, SourceOption, StoreOption, choose_ta
 from agsekit.cli.options import context_of
 from agsekit.cli.pages import page
 from agsekit.cli.snapshots import relative_paths
-from agsekit.errors import UsageError
+from agsekit.errors import NotFoundError, UsageError
 from agsekit.i18n import _
 from agsekit_storage.errors import SnapshotNotFound
 from agsekit_storage.history import History, is_at_or_below
@@ -142,9 +142,13 @@ def cat(
     store = target.existing_store()
     chosen = resolve(store, snapshot, now=time.time())
     wanted = _one_path(path, target.source)
-    if not History(store).has_file(chosen, wanted):
-        raise UsageError(
-            _("{path} is not a file in snapshot {id}").format(path=render.safe_path(wanted), id=chosen.id),
+    history = History(store)
+    if not history.has_file(chosen, wanted):
+        names = {"path": render.safe_path(wanted), "id": chosen.id}
+        if history.has(chosen, wanted):
+            raise UsageError(_("{path} is not a file in snapshot {id}").format(**names))
+        raise NotFoundError(
+            _("{path} is not in snapshot {id}").format(**names),
             hint=_("`agsekit snapshots log {path}` lists its versions").format(path=render.safe(path)),
         )
     with open_stored(store, chosen, wanted) as content:

@@ -155,10 +155,10 @@ def relative_paths(paths: Sequence[str], source: Optional[Path]) -> list[bytes]:
 def show_plan(plan: Plan, snapshot: Snapshot) -> None:
     """Say on standard error what a restore would do, with the first few paths of each kind."""
     title = _("Snapshot {id} of {time}").format(id=snapshot.id, time=render.local_time(snapshot.created))
-    if not plan:
+    if not plan and not plan.problems:
         render.say(_("{title}: nothing to do, everything is as it was then.").format(title=title))
         return
-    render.say(title + ":")
+    render.say(title + ":" if plan else _("{title}: nothing to do.").format(title=title))
     for sentence, paths in (
         (_("bring back"), plan.create),
         (_("overwrite"), plan.replace),

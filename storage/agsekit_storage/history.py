@@ -63,12 +63,18 @@ class History:
         return compare(wanted, now, source, digest=self.store.backend.digest).changes, now
 
     def touching(self, path: bytes) -> list[Snapshot]:
-        """Return the snapshots in which a path, or something below it, changed."""
+        """Return the snapshots in which a path, or something below it, changed.
+
+        Raises:
+            SnapshotNotFound: no snapshot ever had it.
+        """
         found = []
         for snapshot, _, changes in self.walk_changes():
             paths = (*changes.added, *changes.modified, *changes.metadata, *changes.removed)
             if any(is_at_or_below(each, path) for each in paths):
                 found.append(snapshot)
+        if path and not found:
+            raise _never_there(path)
         return found
 
     def versions(self, path: bytes) -> list[Version]:
@@ -86,12 +92,12 @@ class History:
                 found.append(Version(snapshot, change, entry))
             present = entry
         if not found:
-            raise SnapshotNotFound(
-                "no snapshot has ever had {file}",
-                hint="paths are relative to the source folder",
-                file=path.decode("utf-8", "backslashreplace"),
-            )
+            raise _never_there(path)
         return found
+
+    def has(self, snapshot: Snapshot, path: bytes) -> bool:
+        """Tell whether a snapshot holds anything at a path."""
+        return _find(self.tree(snapshot), path) is not None
 
     def has_file(self, snapshot: Snapshot, path: bytes) -> bool:
         """Tell whether a snapshot holds a regular file at a path."""
@@ -118,6 +124,14 @@ def _changes_from(earlier: Optional[Tree], later: Tree) -> Changes:
     if earlier is None:
         return Changes(added=[entry.path for entry in later.entries()])
     return compare_stored(earlier, later)
+
+
+def _never_there(path: bytes) -> SnapshotNotFound:
+    return SnapshotNotFound(
+        "no snapshot has ever had {file}",
+        hint="paths are relative to the source folder",
+        file=path.decode("utf-8", "backslashreplace"),
+    )
 
 
 def _find(tree: Tree, path: bytes) -> Optional[Entry]:

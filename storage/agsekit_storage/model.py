@@ -261,7 +261,7 @@ class Problem:
     @property
     def harmless(self) -> bool:
         """True for what no snapshot ever holds, so that it does not make one incomplete."""
-        return self.reason in ("special", "other-filesystem", "rules-unusable", "huge")
+        return self.reason in ("special", "other-filesystem", "rules-unusable", "huge", "hidden")
 
 
 @dataclass

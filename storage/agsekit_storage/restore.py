@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import stat
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Optional
 
@@ -16,6 +16,7 @@ from agsekit_storage.ignore import IgnoreRules
 from agsekit_storage.model import GID, MODE, MTIME, UID, Problem, Snapshot, Tree
 from agsekit_storage.restore_access import make_accessible
 from agsekit_storage.restore_apply import Applier
+from agsekit_storage.restore_hidden import excludes_for, with_rule
 from agsekit_storage.restore_plan import Plan, find, plan_everything, plan_restore, selected
 from agsekit_storage.rule_trust import rules_in_force
 from agsekit_storage.snapshots import DEFAULT_WAIT, THIS, Request, snapshot_under_lock
@@ -30,7 +31,7 @@ class RestoreRequest:
     Attributes:
         snapshot: the state to go back to.
         paths: only these, relative to the source, and what is below them; everything when empty.
-        exclude: the trusted patterns of the mount; what they hide is not touched.
+        exclude: the trusted patterns of the mount; what they hide is not touched, unless it is among `paths`.
         keep_new: keep what the snapshot does not have.
     """
 
@@ -57,6 +58,7 @@ def preview_restore(store: Store, request: RestoreRequest, *, into_empty: bool =
     source = _source(store)
     if not os.path.lexists(source):
         return plan_everything(wanted, paths=request.paths)
+    request = _with_named_paths(request, wanted)
     rules = IgnoreRules.compile([os.fsencode(pattern) for pattern in request.exclude], {})
     with explained(store.source):
         current = walk(source, rules, frozen=wanted.rule_files)
@@ -116,6 +118,7 @@ def restore(
             plan = plan_everything(wanted, paths=request.paths)
             os.makedirs(source, mode=0o700)
             return Restored(plan, None, _apply(store, request.snapshot, wanted, plan, source, on_event))
+        request = _with_named_paths(request, wanted)
         safety = Request("safety", request.exclude, wanted.rule_files, times_count=True, hold=THIS)
         saved = snapshot_under_lock(store, safety, now=now, on_event=on_event)
         # What an agent has locked away could neither be saved nor replaced.
@@ -168,7 +171,7 @@ def _source(store: Store) -> bytes:
 
 def _plan(store: Store, request: RestoreRequest, wanted: Tree, current: Tree) -> Plan:
     comparison = compare(wanted, current, _source(store), digest=store.backend.digest)
-    return plan_restore(
+    plan = plan_restore(
         wanted,
         current,
         comparison,
@@ -176,6 +179,12 @@ def _plan(store: Store, request: RestoreRequest, wanted: Tree, current: Tree) ->
         keep_new=request.keep_new,
         protected=_Protection(store, request.exclude, wanted.rule_files).covers,
     )
+    plan.problems = [with_rule(problem, request.exclude, wanted) for problem in plan.problems]
+    return plan
+
+
+def _with_named_paths(request: RestoreRequest, wanted: Tree) -> RestoreRequest:
+    return replace(request, exclude=excludes_for(request.exclude, wanted, request.paths))
 
 
 class _Protection:

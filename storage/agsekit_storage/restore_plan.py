@@ -68,7 +68,9 @@ def plan_restore(
         if not unsaved.report(path, plan):
             _plan_existing(path, wanted, current, plan)
     plan.create += [
-        path for path in filter(chosen, changes.removed) if not hidden.covers(path) and not unsaved.report(path, plan)
+        path
+        for path in filter(chosen, changes.removed)
+        if not hidden.report(path, plan) and not unsaved.report(path, plan)
     ]
     cleared = frozenset(plan.clear)
     for path in changes.added:
@@ -211,10 +213,15 @@ class _Hidden:
     def __init__(self, current: Tree) -> None:
         self._folders = current.folders
         self._ignored: dict[bytes, frozenset[bytes]] = {}
+        self._reported: set[bytes] = set()
 
-    def covers(self, path: bytes) -> bool:
-        """Tell whether a path, or a folder above it, is left out."""
-        return any(self._is_ignored(*split(each)) for each in (path, *_parents(path)))
+    def report(self, path: bytes, plan: Plan) -> bool:
+        """Tell whether a path, or a folder above it, is left out, and add a problem for the topmost of these."""
+        top = next((each for each in (*reversed([*_parents(path)]), path) if self._is_ignored(*split(each))), None)
+        if top is not None and top not in self._reported:
+            self._reported.add(top)
+            plan.problems.append(Problem(top, "hidden"))
+        return top is not None
 
     def _is_ignored(self, folder: bytes, name: bytes) -> bool:
         if folder not in self._ignored:

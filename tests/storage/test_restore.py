@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from agsekit_storage.errors import SnapshotNotFound, SourceUnavailable, StoreRefused
+from agsekit_storage.history import is_at_or_below
 from agsekit_storage.model import Problem, Snapshot
 from agsekit_storage.restore import RestoreRequest, preview_restore, restore, restore_to
 from agsekit_storage.store import Store
@@ -234,11 +235,45 @@ def test_what_the_excludes_hide_is_not_touched_even_if_the_snapshot_has_it(proje
     _write(project, "keys/one", "new, and in no snapshot")
     _write(project, "file", "2")
 
-    project.restore(first, exclude=["secret", "keys/"])
+    restored = project.restore(first, exclude=["secret", "*.log", "keys/"])
 
+    hidden = [(each.path, each.detail) for each in restored.problems if each.reason == "hidden"]
+    assert sorted(hidden) == [(b"keys", "keys/"), (b"secret", "secret")]
     assert (project.source / "file").read_text() == "1"
     assert (project.source / "secret").read_text() == "new, and in no snapshot"
     assert (project.source / "keys" / "one").read_text() == "new, and in no snapshot"
+
+
+@pytest.mark.parametrize("name", ["keys", "keys/one", "keys/[odd] *?\\"])
+def test_a_path_that_is_named_comes_back_even_if_the_excludes_hide_it(project: Project, name: str) -> None:
+    for file in ("keys/one", "keys/two", "keys/[odd] *?\\", "other"):
+        _write(project, file, "old")
+    first = project.snapshot().snapshot
+    for file in ("keys/one", "keys/two", "keys/[odd] *?\\", "other"):
+        _write(project, file, "newer")
+    before = project.now()
+    files = {path for path, node in before.items() if node.kind == "file"}
+    named = {path for path in files if is_at_or_below(path, os.fsencode(name))}
+
+    restored = project.restore(first, os.fsencode(name), exclude=["keys/", "other"])
+
+    now = project.now()
+    assert {path for path in files if now[path].content != before[path].content} == named
+    assert restored.before is not None
+    saved = project.saved(restored.before)
+    assert {path for path in named if saved[path].content == before[path].content} == named
+
+
+def test_a_path_that_the_rules_of_now_hide_comes_back(project: Project) -> None:
+    _write(project, "build/result", "old")
+    first = project.snapshot().snapshot
+    _write(project, ".backupignore", "build/\n")
+    project.snapshot()
+    _write(project, "build/result", "newer")
+
+    project.restore(first, b"build/result")
+
+    assert (project.source / "build" / "result").read_text() == "old"
 
 
 def test_one_path_is_restored_alone(project: Project) -> None:

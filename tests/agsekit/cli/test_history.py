@@ -77,13 +77,23 @@ def test_cat_prints_a_file_as_it_was(history: World) -> None:
     assert snapshots(history, "cat", "latest~1", "a.txt").out == "one\ntwo\n"
 
 
-@pytest.mark.parametrize("path", ["nothing", "src"])
-def test_cat_of_what_is_no_file_says_so(history: World, path: str) -> None:
+@pytest.mark.parametrize(
+    ("path", "code", "sentence"),
+    [("nothing", 12, "nothing is not in snapshot"), ("src", 2, "src is not a file in snapshot")],
+)
+def test_cat_of_what_is_no_file_says_so(history: World, path: str, code: int, sentence: str) -> None:
     done = snapshots(history, "cat", "latest", path)
 
-    assert done.code == 2
-    assert f"{path} is not a file in snapshot" in done.err
+    assert done.code == code
+    assert sentence in done.err
     assert done.out == ""
+
+
+def test_a_list_for_a_path_that_no_snapshot_knows_says_so(history: World) -> None:
+    done = snapshots(history, "list", "--path", "nothing")
+
+    assert done.code == 12
+    assert "no snapshot has ever had nothing" in done.err
 
 
 def test_the_list_can_be_restricted_to_a_path(history: World) -> None:
