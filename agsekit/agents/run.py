@@ -8,10 +8,11 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from typing import Optional
+from typing import Any, Optional
 
 from agsekit.agent_types import AGENT_TYPES
 from agsekit.agents.arguments import merge_arguments
+from agsekit.agents.told import without_secrets
 from agsekit.config.model import Agent, Config, Mount, Vm
 from agsekit.config.select import agent_named, mount_for, vm_for_run
 from agsekit.engines.base import Engine, GuestCommand, MountPoint
@@ -22,6 +23,7 @@ from agsekit.protection.session import ProtectedRun, Summary
 from agsekit.protection.target import refuse_mounted_store, target_of
 from agsekit.terminal import run_foreground
 from agsekit_storage.events import OnEvent
+from agsekit_storage.run_log import Run
 from agsekit_storage.snapshots import Result
 
 
@@ -45,7 +47,10 @@ class RunRequest:
 
 @dataclass(frozen=True)
 class RunPlan:
-    """What a request comes to: everything that is known before anything is started."""
+    """What a request comes to: everything that is known before anything is started.
+
+    `told_arguments` are those of the agent without secrets, for the history.
+    """
 
     run_id: str
     agent: Agent
@@ -53,6 +58,7 @@ class RunPlan:
     mount: Optional[Mount]
     guest_folder: Optional[PurePosixPath]
     command: GuestCommand
+    told_arguments: Sequence[str] = ()
 
 
 @dataclass(frozen=True)
@@ -96,11 +102,11 @@ def plan_run(config: Config, request: RunRequest) -> RunPlan:
         refuse_mounted_store(mount.backup, config)
     guest_folder = _guest_folder(mount, request.folder or request.working_folder) if mount else None
     run_id = time.strftime("%Y%m%d-%H%M%S-", time.gmtime()) + secrets.token_hex(3)
-    proxied = through_proxy(
-        [*_program(agent), *_arguments(agent, request)], agent.env, choose_proxy(request.proxy, agent, vm)
-    )
+    arguments = _arguments(agent, request)
+    proxied = through_proxy([*_program(agent), *arguments], agent.env, choose_proxy(request.proxy, agent, vm))
     command = GuestCommand(proxied.argv, run_id, proxied.env, guest_folder, request.tty)
-    return RunPlan(run_id, agent, vm, mount, guest_folder, command)
+    told = without_secrets(arguments, agent.env.values())
+    return RunPlan(run_id, agent, vm, mount, guest_folder, command, told)
 
 
 def _program(agent: Agent) -> Sequence[str]:
@@ -141,6 +147,7 @@ def execute_run(
     if protection:
         hooks.on_protected(protection.begin(on_orphaned=end_inside, on_event=hooks.on_snapshot))
     summary = None
+    code: Optional[int] = None
     try:
         command = engine.command(plan.vm, mounts, plan.command)
         hooks.on_started(command.argv)
@@ -153,11 +160,12 @@ def execute_run(
             hooks.on_status(error.message)
         finally:
             if protection:
-                summary = protection.end(on_event=hooks.on_snapshot)
+                summary = protection.end(on_event=hooks.on_snapshot, exit_code=code)
     return code, summary
 
 
 def _protection(plan: RunPlan, mount: Mount, home: Path) -> ProtectedRun:
     target = target_of(mount)
-    details: Mapping[str, str] = {"id": plan.run_id, "agent": plan.agent.name, "vm": plan.vm.name}
+    run = Run(plan.run_id, plan.agent.name, plan.vm.name, plan.told_arguments, started=time.time())
+    details: Mapping[str, Any] = run.details()
     return ProtectedRun(target.create_store(home=home), target, details)

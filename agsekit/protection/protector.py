@@ -14,14 +14,16 @@ import signal
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Optional
+from typing import Any, Optional
 
 from agsekit.i18n import _, sentence_and_hint
+from agsekit.protection.endings import Ending, note_end
 from agsekit.protection.loop import repeat
 from agsekit.protection.target import Target
+from agsekit_storage.changes import compare_stored
 from agsekit_storage.errors import StorageError
 from agsekit_storage.ignore import IGNORE_FILE
-from agsekit_storage.model import split
+from agsekit_storage.model import Changes, split
 from agsekit_storage.rule_trust import settle
 from agsekit_storage.running import RunningRules
 from agsekit_storage.snapshots import DEFAULT_WAIT, Request, Result, take_snapshot
@@ -46,7 +48,7 @@ class Assignment:
     store: Store
     target: Target
     rule_files: Mapping[bytes, bytes]
-    run: Mapping[str, str]
+    run: Mapping[str, Any]
     on_orphaned: Callable[[], None]
     before: Optional[str] = None
     running: Optional[RunningRules] = None
@@ -190,11 +192,22 @@ def _settle_orphan(assignment: Assignment) -> None:
         if look and not last.created:
             break
     if last:
+        with contextlib.suppress(StorageError, OSError):
+            _note_end(assignment, last)
         folders = [split(entry.path)[0] for entry in last.tree.entries() if split(entry.path)[1] == IGNORE_FILE]
         with contextlib.suppress(StorageError, OSError):
             settle(assignment.store, assignment.rule_files, folders, wait=DEFAULT_WAIT)
             if assignment.running:
                 assignment.running.end()
+
+
+def _note_end(assignment: Assignment, last: Result) -> None:
+    changes = Changes()
+    if assignment.before and assignment.before != last.snapshot.id:
+        changes = compare_stored(assignment.store.tree(assignment.store.get(assignment.before)), last.tree)
+    note_end(
+        assignment.store, assignment.run, assignment.before, Ending(last.snapshot.id, time.time(), None, changes)
+    )
 
 
 def _read_all(descriptor: int) -> bytes:

@@ -5,13 +5,14 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Optional
+from dataclasses import dataclass, replace
+from typing import Any, Optional
 
 from agsekit.i18n import sentence_and_hint
+from agsekit.protection.endings import Ending, note_end
 from agsekit.protection.protector import Assignment, Protector, Report, start_protector
 from agsekit.protection.target import Target
-from agsekit_storage import running
+from agsekit_storage import run_log, running
 from agsekit_storage.changes import compare_stored
 from agsekit_storage.errors import StorageError, explained
 from agsekit_storage.events import OnEvent
@@ -45,7 +46,7 @@ class Summary:
 class ProtectedRun:
     """The protection of one run: `begin` before the agent starts, `end` when it has ended."""
 
-    def __init__(self, store: Store, target: Target, run: Mapping[str, str]) -> None:
+    def __init__(self, store: Store, target: Target, run: Mapping[str, Any]) -> None:
         self._store = store
         self._target = target
         self._run = run
@@ -61,13 +62,14 @@ class ProtectedRun:
         self._first = take_snapshot(self._store, request, now=time.time(), on_event=on_event)
         before, rules = self._first.snapshot.id, self._first.tree.rule_files
         with explained(self._store.path):
-            self._rules = running.begin(self._store.path, rules)
+            self._rules = running.begin(self._store.path, rules, self._run["id"])
+            run_log.save(self._store, replace(run_log.run_of(self._run), before=before))
         assignment = Assignment(self._store, self._target, rules, self._run, on_orphaned, before, self._rules)
         self._protector = start_protector(assignment)
         return self._first
 
-    def end(self, *, on_event: OnEvent) -> Summary:
-        """Take the last snapshot, stop the protector, and tell what changed.
+    def end(self, *, on_event: OnEvent, exit_code: Optional[int] = None) -> Summary:
+        """Take the last snapshot, stop the protector, and tell what changed. `exit_code` is that of the agent.
 
         In this order: should this process be ended meanwhile, the protector takes the last snapshot.
         """
@@ -83,6 +85,12 @@ class ProtectedRun:
         report = self._stop_protector()
         failures = [*report.failures, *failures]
         changes = self._changes(before, last) if last else Changes()
+        if last:
+            try:
+                ending = Ending(last.snapshot.id, time.time(), exit_code, changes)
+                note_end(self._store, self._run, before.id, ending)
+            except (StorageError, OSError) as error:
+                failures.append(sentence_and_hint(error)[0])
         untrusted = self._settle_rules(changes, failures, known=last is not None)
         return Summary(
             before,

@@ -6,7 +6,7 @@ import errno
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Optional
+from typing import Any, Optional
 
 from agsekit_storage.backends.base import Work
 from agsekit_storage.errors import StorageError
@@ -27,7 +27,7 @@ class Place:
     previous: Optional[Snapshot]
     created: float
     kind: str
-    run: Optional[Mapping[str, str]]
+    run: Optional[Mapping[str, Any]]
     mass_loss: bool
     always: bool
     stored_bytes: int

@@ -8,7 +8,7 @@ from array import array
 from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import NamedTuple, Optional
+from typing import Any, NamedTuple, Optional
 
 DIGEST_SIZE = 20
 """Bytes of a content digest: BLAKE2b cut to 160 bits, or a git object id."""
@@ -293,7 +293,9 @@ class Snapshot:
     another tool made, or damaged where the record cannot be read. `files`, `bytes` and the counts are 0 for a
     foreign one. `stored_bytes` is the size of what it added to the store; `mass_loss` tells that it lost most
     of what the snapshot before it had; `partial` that only what was known to have changed was looked at. Until
-    `held_until`, in seconds since the epoch, no policy lets it go.
+    `held_until`, in seconds since the epoch, no policy lets it go. `run` is what was known of the run during which
+    it was made: `id`, `agent`, `vm`, `arguments` (a list without secrets), `started` (seconds since the epoch); the
+    last two are missing in old records.
     """
 
     id: str
@@ -315,4 +317,4 @@ class Snapshot:
     pinned: bool = False
     held_until: float = field(default=0.0, compare=False)
     problems: Sequence[Problem] = ()
-    run: Optional[Mapping[str, str]] = None
+    run: Optional[Mapping[str, Any]] = None

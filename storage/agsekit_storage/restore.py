@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Optional
@@ -25,6 +25,17 @@ from agsekit_storage.walk import walk
 
 
 @dataclass(frozen=True)
+class Narrowing:
+    """Leaves a part of a plan: `plan` gets the whole one and the folder as it is now.
+
+    `covers` tells which paths can be among what is left.
+    """
+
+    covers: Callable[[bytes], bool]
+    plan: Callable[[Plan, Tree], Plan]
+
+
+@dataclass(frozen=True)
 class RestoreRequest:
     """What to restore, and how.
 
@@ -33,12 +44,18 @@ class RestoreRequest:
         paths: only these, relative to the source, and what is below them; everything when empty.
         exclude: the trusted patterns of the mount; what they hide is not touched, unless it is among `paths`.
         keep_new: keep what the snapshot does not have.
+        narrowing: decides which steps to take when the folder has been looked at.
     """
 
     snapshot: Snapshot
     paths: Sequence[bytes] = ()
     exclude: Sequence[str] = ()
     keep_new: bool = False
+    narrowing: Optional[Narrowing] = None
+
+    def covers(self, path: bytes) -> bool:
+        """Tell whether the restore is about a path."""
+        return selected(self.paths)(path) and (self.narrowing is None or self.narrowing.covers(path))
 
 
 @dataclass(frozen=True)
@@ -122,13 +139,17 @@ def restore(
         safety = Request("safety", request.exclude, wanted.rule_files, times_count=True, hold=THIS)
         saved = snapshot_under_lock(store, safety, now=now, on_event=on_event)
         # What an agent has locked away could neither be saved nor replaced.
-        if make_accessible(source, wanted, saved.problems, selected(request.paths)):
+        if make_accessible(source, wanted, saved.problems, request.covers):
             saved = snapshot_under_lock(store, safety, now=now, on_event=on_event)
         plan = _plan(store, request, wanted, saved.tree)
         problems = _apply(store, request.snapshot, wanted, plan, source, on_event, saved=saved.tree)
         # What could not be looked at was left alone as well, whatever the plan says of it.
         told = {problem.path for problem in problems}
-        problems += [each for each in saved.problems if each.reason == "unreadable" and each.path not in told]
+        problems += [
+            each
+            for each in saved.problems
+            if each.reason == "unreadable" and each.path not in told and request.covers(each.path)
+        ]
         return Restored(plan, saved.snapshot, problems)
 
 
@@ -180,7 +201,7 @@ def _plan(store: Store, request: RestoreRequest, wanted: Tree, current: Tree) ->
         protected=_Protection(store, request.exclude, wanted.rule_files).covers,
     )
     plan.problems = [with_rule(problem, request.exclude, wanted) for problem in plan.problems]
-    return plan
+    return request.narrowing.plan(plan, current) if request.narrowing else plan
 
 
 def _with_named_paths(request: RestoreRequest, wanted: Tree) -> RestoreRequest:

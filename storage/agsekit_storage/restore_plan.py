@@ -177,7 +177,7 @@ class _Unsaved:
         )
         special = [path for path in added if current and not _can_be_saved(current.row(path)[MODE])]
         self._special = frozenset(special)
-        self._above_kept = frozenset(parent for path in (*self._unread, *special) for parent in _parents(path))
+        self._above_kept = frozenset(parent for path in (*self._unread, *special) for parent in parents(path))
 
     def keep(self, path: bytes, plan: Plan) -> bool:
         """Tell whether a path that the snapshot does not list must stay, and add a problem where that is news."""
@@ -217,7 +217,7 @@ class _Hidden:
 
     def report(self, path: bytes, plan: Plan) -> bool:
         """Tell whether a path, or a folder above it, is left out, and add a problem for the topmost of these."""
-        top = next((each for each in (*reversed([*_parents(path)]), path) if self._is_ignored(*split(each))), None)
+        top = next((each for each in (*reversed([*parents(path)]), path) if self._is_ignored(*split(each))), None)
         if top is not None and top not in self._reported:
             self._reported.add(top)
             plan.problems.append(Problem(top, "hidden"))
@@ -234,7 +234,8 @@ def _can_be_saved(mode: int) -> bool:
     return stat.S_IFMT(mode) in (stat.S_IFREG, stat.S_IFLNK, stat.S_IFDIR)
 
 
-def _parents(path: bytes) -> Iterator[bytes]:
+def parents(path: bytes) -> Iterator[bytes]:
+    """Yield the folders above a path, the nearest first, without the source itself."""
     while True:
         path = split(path)[0]
         if not path:
@@ -269,4 +270,4 @@ def _holds(tree: Tree, path: bytes) -> bool:
 
 def _is_below(path: bytes, folders: frozenset[bytes]) -> bool:
     """Tell whether one of the path's parents is among `folders`."""
-    return bool(folders) and any(parent in folders for parent in _parents(path))
+    return bool(folders) and any(parent in folders for parent in parents(path))

@@ -44,11 +44,11 @@ class RunningRules:
             self.descriptor = -1
 
 
-def begin(store: Path, rule_files: RuleFiles) -> RunningRules:
+def begin(store: Path, rule_files: RuleFiles, run_id: str = "") -> RunningRules:
     """Put the rules of a run into force for all snapshots of a store."""
     folder = store / PRIVATE / _FOLDER
     folder.mkdir(mode=0o700, exist_ok=True)
-    path = folder / f"{time.time_ns():020}-{os.getpid()}"
+    path = folder / f"{time.time_ns():020}-{os.getpid()}-{run_id}"
     temporary = path.with_name(f".{path.name}{TEMPORARY}")
     descriptor = os.open(temporary, _FLAGS | os.O_CREAT | os.O_EXCL, 0o600)
     try:
@@ -72,20 +72,34 @@ def in_force(store: Path) -> Optional[RuleFiles]:
     return next((rules for rules in map(_read, _notes(store)) if rules is not None), None)
 
 
+def under_way(store: Path) -> Iterator[str]:
+    """Yield the ids of the runs that are under way, in the order in which they began."""
+    for path in _notes(store):
+        run_id = path.name.partition("-")[2].partition("-")[2]
+        if run_id and _is_locked(path):
+            yield run_id
+
+
 def left_behind(store: Path) -> Iterator[tuple[Path, RuleFiles]]:
     """Yield the notes of runs that nobody is left of, and their rules. Needs the lock of the store."""
     for path in _notes(store):
-        try:
-            descriptor = os.open(path, _FLAGS)
-        except FileNotFoundError:
-            continue
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            continue
-        finally:
-            os.close(descriptor)
-        yield path, _read(path) or {}
+        if _is_locked(path) is False:
+            yield path, _read(path) or {}
+
+
+def _is_locked(path: Path) -> Optional[bool]:
+    """Tell whether somebody is left of a run, None when it has ended."""
+    try:
+        descriptor = os.open(path, _FLAGS)
+    except FileNotFoundError:
+        return None
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)  # shared: others may be looking, too
+    except BlockingIOError:
+        return True
+    finally:
+        os.close(descriptor)
+    return False
 
 
 def _notes(store: Path) -> list[Path]:

@@ -6,9 +6,9 @@ import os
 from collections.abc import Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
-from typing import Optional
+from typing import Any, Optional
 
-from agsekit_storage import naming
+from agsekit_storage import naming, run_log
 from agsekit_storage.backends.base import Work
 from agsekit_storage.changes import compare
 from agsekit_storage.commit import Place, write_snapshot
@@ -37,7 +37,7 @@ class Request:
         kind: manual, interval, pre-run, post-run, watch or safety.
         exclude: trusted gitignore patterns, rooted at the source; nothing in the tree overrides them.
         rule_files: the `.backupignore` contents to use, by folder, instead of what the source says now.
-        run: what is known of the run that the snapshot belongs to.
+        run: what is known of the run that the snapshot belongs to; None means the run under way, if there is one.
         times_count: take a snapshot also when nothing but times changed.
         keep: delete what this policy lets go, once the snapshot is there.
         hold: keep this snapshot from pruning for another day, by whatever policy; `THIS` means the one that has the
@@ -52,7 +52,7 @@ class Request:
     kind: str
     exclude: Sequence[str] = ()
     rule_files: Optional[Mapping[bytes, bytes]] = None
-    run: Optional[Mapping[str, str]] = None
+    run: Optional[Mapping[str, Any]] = None
     times_count: bool = False
     keep: Optional[Policy] = None
     hold: Optional[str] = None
@@ -157,7 +157,7 @@ def snapshot_under_lock(
         previous,
         now,
         request.kind,
-        request.run,
+        request.run or run_log.current(store),
         mass_loss=loss,
         always=request.times_count or before is None or adopt,
         stored_bytes=stored_bytes,

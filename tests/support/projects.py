@@ -88,6 +88,6 @@ class Project:
         known = {".agsekit", "shadow.git", *ids}
         left = [name for name in os.listdir(self.path) if name not in known]
         private = self.path / ".agsekit"
-        known = {"format", "config.json", "lock", "trees", "bases", "walk-cache", "pins", "held", "runs"}
+        known = {"format", "config.json", "lock", "trees", "bases", "walk-cache", "pins", "held", "runs", "run-log"}
         left += [name for name in os.listdir(private) if name not in known]
         return left + [name for name in os.listdir(private / "trees") if name not in ids]
