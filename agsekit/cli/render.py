@@ -21,6 +21,7 @@ _STYLES = {
     "hint": "36",
     "command": "32",
     "heading": "1",
+    "good": "32",
     "added": "32",
     "removed": "31",
 }

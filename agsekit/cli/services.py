@@ -36,7 +36,7 @@ def install(
         resources.project_folder(),
         resources.systemd_units(),
         _config_folder(context),
-        _unit_folder(context),
+        unit_folder(context),
     )
     manager = _manager(context, dry_run=dry_run)
     manager.install(installation, [PORTFORWARD, BACKUPS] if backups else [PORTFORWARD])
@@ -49,7 +49,7 @@ def install(
 def uninstall(ctx: typer.Context, dry_run: DryRunOption = False) -> None:
     """Stop the services and remove them."""
     context = context_of(ctx)
-    _manager(context, dry_run=dry_run).uninstall(_config_folder(context), _unit_folder(context))
+    _manager(context, dry_run=dry_run).uninstall(_config_folder(context), unit_folder(context))
     if not dry_run:
         render.result(_("The services are stopped and removed."))
 
@@ -60,7 +60,7 @@ def status(
     """Show whether the services are installed, and whether they run."""
     context = context_of(ctx)
     manager = Systemd(context.runner())
-    units = manager.status(_unit_folder(context))
+    units = manager.status(unit_folder(context))
     if as_json:
         render.print_json(
             {
@@ -86,7 +86,7 @@ def status(
 def bring_up(ctx: typer.Context, *, dry_run: bool) -> None:
     """Install and start the services unless they run already."""
     context = context_of(ctx)
-    units = Systemd(context.runner()).status(_unit_folder(context))
+    units = Systemd(context.runner()).status(unit_folder(context))
     if all(unit.link and not unit.dangling and unit.active == "active" for unit in units):
         render.result(_("The services run."))
     else:
@@ -95,7 +95,7 @@ def bring_up(ctx: typer.Context, *, dry_run: bool) -> None:
 
 def bring_down(context: Context, *, dry_run: bool) -> None:
     """Stop the services that are installed; they start again at the next login, or with `up`."""
-    if _manager(context, dry_run=dry_run).stop(_unit_folder(context)) and not dry_run:
+    if _manager(context, dry_run=dry_run).stop(unit_folder(context)) and not dry_run:
         render.result(_("The services are stopped."))
 
 
@@ -135,6 +135,6 @@ def _config_folder(context: Context) -> Path:
     return paths.config_folder(context.environment, context.home)
 
 
-def _unit_folder(context: Context) -> Path:
+def unit_folder(context: Context) -> Path:
     """Return where systemd looks for units of the user: beside agsekit's own folder."""
     return Path(os.path.dirname(_config_folder(context))) / "systemd/user"

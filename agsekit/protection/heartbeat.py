@@ -51,13 +51,13 @@ class Heartbeat:
                 self.path.unlink()
 
 
-def read_heartbeats(state_folder: Path) -> Iterable[dict[str, Any]]:
-    """Return the documents of all loops that were not ended cleanly or still run; see FRESH_SECONDS."""
-    documents = []
+def heartbeat_files(state_folder: Path) -> Iterable[tuple[Path, dict[str, Any]]]:
+    """Return the files, and what they say, of all loops that still run or did not end cleanly; see FRESH_SECONDS."""
+    found = []
     for path in sorted((state_folder / "heartbeats").glob("[!.]*.json")):
         with contextlib.suppress(OSError, ValueError):
-            documents.append(json.loads(path.read_bytes()))
-    return documents
+            found.append((path, dict(json.loads(path.read_bytes()))))
+    return found
 
 
 def _mount(state: MountState) -> dict[str, Any]:

@@ -14,7 +14,7 @@ from typing import Any, Optional
 import pytest
 
 from agsekit.config.model import Mount
-from agsekit.protection.heartbeat import read_heartbeats
+from agsekit.protection.heartbeat import heartbeat_files
 from agsekit.protection.rounds import MountState
 from agsekit_storage.lock import exclusive
 from agsekit_storage.store import Store
@@ -69,7 +69,7 @@ def started(world: World, *arguments: str) -> tuple[Reading, Reading]:
 
 
 def heartbeat(world: World) -> dict[str, Any]:
-    documents = list(read_heartbeats(world.home / ".local/state/agsekit"))
+    documents = [document for _path, document in heartbeat_files(world.home / ".local/state/agsekit")]
     assert len(documents) == 1
     return documents[0]
 
@@ -260,7 +260,7 @@ def test_loops_of_single_mounts_have_a_heartbeat_each(two: World) -> None:
         out, _err = started(two, "backup-repeated-mount", "--mount", name)
         out.expect("Done")
 
-    documents = list(read_heartbeats(two.home / ".local/state/agsekit"))
+    documents = [document for _path, document in heartbeat_files(two.home / ".local/state/agsekit")]
 
     assert sorted(json.dumps([mount["source"] for mount in each["mounts"]]) for each in documents) == sorted(
         json.dumps([str(two.home / name)]) for name in ("project", "other")

@@ -1,0 +1,1 @@
+"""How everything of a configuration is doing, looked at without changing anything."""
