@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any, Optional
 
-from agsekit.agent_types import AGENT_TYPES
+from agsekit.agent_types import agent_types
 from agsekit.agents.arguments import merge_arguments
 from agsekit.agents.told import without_secrets
 from agsekit.config.model import Agent, Config, Mount, Vm
@@ -112,7 +112,7 @@ def plan_run(config: Config, request: RunRequest) -> RunPlan:
 def _program(agent: Agent) -> Sequence[str]:
     if agent.command:
         return agent.command
-    binary = AGENT_TYPES[agent.type].binary
+    binary = agent_types()[agent.type].binary
     if binary is None:
         raise AgsekitError(_("the agent '{name}' has no command").format(name=agent.name))
     return [binary]

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from agsekit.agent_types import AGENT_TYPES, CUSTOM
+from agsekit.agent_types import CUSTOM, agent_types
 from agsekit.config import shapes
 from agsekit.config.key import Key, Table
 
-_TYPES = [*AGENT_TYPES, *(alias for each in AGENT_TYPES.values() for alias in each.aliases)]
+_TYPES = [*agent_types(), *(alias for each in agent_types().values() for alias in each.aliases)]
 
 AGENT = Table(
     "agent",

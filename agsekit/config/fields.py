@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterable
 from pathlib import Path, PurePosixPath
 
-from agsekit.agent_types import AGENT_TYPES, find_agent_type
+from agsekit.agent_types import agent_types, find_agent_type
 from agsekit.config.model import GUEST_HOME, Address, Proxy
 from agsekit.config.problems import quoted, with_suggestion
 from agsekit.i18n import _
@@ -115,7 +115,7 @@ def parse_forward_kind(text: str) -> str:
 def parse_agent_type(text: str) -> str:
     """Return the canonical name of an agent type."""
     found = find_agent_type(text)
-    return found.name if found else parse_choice(text, AGENT_TYPES)
+    return found.name if found else parse_choice(text, agent_types())
 
 
 def parse_cpu(text: str) -> int:

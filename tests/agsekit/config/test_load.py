@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 import yaml
 
+from agsekit.agent_types import agent_types
 from agsekit.config import keys
 from agsekit.config.load import load_config
 from agsekit.config.model import Address, Agent, Config, Mount, PortForward, Proxy, Vm
@@ -190,8 +191,7 @@ colour: red
         "8: mounts[0].interval: must be a number of minutes greater than 0, such as 5 or 0.5, not '1_000'",
         "9: mounts[1].targt: is no known key here; did you mean 'target'?",
         "9: mounts[1].source: is missing",
-        "12: agents.a.type: must be one of qwen, codex, codex-glibc, claude-code, custom, not 'qwn'; "
-        "did you mean 'qwen'?",
+        f"12: agents.a.type: must be one of {', '.join(agent_types())}, not 'qwn'; did you mean 'qwen'?",
         "13: agents.a.env.1A: is no name of an environment variable: letters, digits and underscores",
         "13: agents.a.env.B: must be a string",
         "14: colour: is no known key here",

@@ -1,0 +1,7 @@
+#!/usr/bin/env bash
+# GitHub Copilot CLI, from npm.
+set -euo pipefail
+# shellcheck source=agent_scripts/common.sh
+[ -n "${AGSEKIT_COMMON:-}" ] || . "$(dirname "${BASH_SOURCE[0]}")/common.sh"
+
+install_from_npm @github/copilot
