@@ -27,14 +27,19 @@ from agsekit_storage.model import Changes
 _SHOWN = 4
 
 
-@page(_("What follows `--` goes to the agent."))
+@page(
+    _("What follows `--` goes to the agent."),
+    (_("Run an agent in the folder that you are in"), "agsekit run claude"),
+    (_("Run it in another folder, with arguments of its own"), "agsekit run claude ~/project -- --continue"),
+    (_("Run it in a VM of your choice, without snapshots"), "agsekit run claude --vm agent --disable-backups"),
+)
 def run(
     ctx: typer.Context,
     agent: Annotated[str, typer.Argument(metavar="AGENT", help=_("The name of the agent in the configuration."))],
     source_dir: Annotated[
         Optional[Path], typer.Argument(metavar="SOURCE_DIR", help=_("A mounted folder, or one below it."))
     ] = None,
-    vm: Annotated[Optional[str], typer.Option("--vm", metavar="NAME", help=_("Run it in this VM."))] = None,
+    vm: Annotated[Optional[str], typer.Option("--vm", metavar="VM", help=_("Run it in this VM."))] = None,
     proxychains: Annotated[
         Optional[str],
         typer.Option(

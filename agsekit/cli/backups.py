@@ -12,7 +12,7 @@ from agsekit.cli import documents, render
 from agsekit.cli.context import Context
 from agsekit.cli.options import context_of
 from agsekit.cli.pages import page
-from agsekit.errors import ExitCode
+from agsekit.errors import ExitCode, UsageError
 from agsekit.i18n import _
 from agsekit.protection.loop import repeat
 from agsekit.protection.target import Target, resolve_target
@@ -23,10 +23,10 @@ from agsekit_storage.snapshots import Request, Result, take_snapshot
 from agsekit_storage.store import Store
 
 SourceOption = Annotated[
-    Optional[Path], typer.Option("--source-dir", metavar="DIR", help=_("The folder to protect."))
+    Optional[Path], typer.Option("--source-dir", metavar="FOLDER", help=_("The folder to protect."))
 ]
 StoreOption = Annotated[
-    Optional[Path], typer.Option("--dest-dir", metavar="DIR", help=_("The folder that holds its snapshots."))
+    Optional[Path], typer.Option("--dest-dir", metavar="FOLDER", help=_("The folder that holds its snapshots."))
 ]
 ExcludeOption = Annotated[
     Optional[list[str]],
@@ -34,12 +34,19 @@ ExcludeOption = Annotated[
 ]
 BackendOption = Annotated[
     Optional[str],
-    typer.Option("--backend", metavar="NAME", help=_("How a new store keeps snapshots: ") + ", ".join(BACKENDS)),
+    typer.Option("--backend", metavar="BACKEND", help=_("How a new store keeps snapshots: ") + ", ".join(BACKENDS)),
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help=_("Print one JSON document."))]
 
 
-@page(_("Without options: of the mount that you are in."))
+@page(
+    _("Without options: of the mount that you are in."),
+    (_("Save the project that you are in"), "agsekit backup-once"),
+    (
+        _("Save a folder that is in no configuration"),
+        "agsekit backup-once --source-dir ~/project --dest-dir ~/backups-project",
+    ),
+)
 def backup_once(
     ctx: typer.Context,
     source_dir: SourceOption = None,
@@ -65,7 +72,14 @@ def backup_once(
         raise typer.Exit(ExitCode.INCOMPLETE)
 
 
-@page(_("Until it is stopped."))
+@page(
+    _("Until it is stopped."),
+    (
+        _("Save a folder every ten minutes"),
+        "agsekit backup-repeated --source-dir ~/project --interval 10",
+    ),
+    (_("Leave something out"), "agsekit backup-repeated --exclude node_modules/ --exclude '*.log'"),
+)
 def backup_repeated(
     ctx: typer.Context,
     source_dir: SourceOption = None,
@@ -74,7 +88,7 @@ def backup_repeated(
     backend: BackendOption = None,
     interval: Annotated[
         Optional[float],
-        typer.Option("--interval", metavar="MINUTES", help=_("Minutes between snapshots (default: 5).")),
+        typer.Option("--interval", metavar="MIN", help=_("Minutes between snapshots (default: 5).")),
     ] = None,
     skip_first: Annotated[bool, typer.Option("--skip-first", help=_("Wait first, then begin."))] = False,
 ) -> None:
@@ -83,7 +97,7 @@ def backup_repeated(
     target = choose_target(context, source_dir, dest_dir, exclude, backend)
     minutes = target.interval if interval is None else interval
     if not 0 < minutes <= 1_000_000:
-        raise typer.BadParameter(_("must be more than 0"), param_hint="--interval")
+        raise UsageError(_("--interval has to be more than 0"), hint=_("it counts minutes; 0.5 is half a minute"))
     store = target.create_store(home=context.home)
     waiting = _("Done, waiting {minutes} minutes").format(minutes=f"{minutes:g}")
 

@@ -11,7 +11,11 @@ from agsekit.cli.pages import page
 from agsekit.i18n import _
 
 
-@page(_("It explains every key. An existing file is left alone."))
+@page(
+    _("It explains every key. An existing file is left alone."),
+    (_("Write it where agsekit looks for it"), "agsekit config-example"),
+    (_("Write it elsewhere"), "agsekit config-example ~/agsekit.yaml"),
+)
 def config_example(
     ctx: typer.Context,
     path: Annotated[

@@ -32,6 +32,11 @@ SnapshotArgument = Annotated[
 StatOption = Annotated[bool, typer.Option("--stat", help=_("Only list the files, with counts of lines."))]
 
 
+@page(
+    "",
+    (_("Show what the newest one changed"), "agsekit snapshots show"),
+    (_("Show it for the one before"), "agsekit snapshots show latest~1"),
+)
 def show(
     ctx: typer.Context,
     snapshot: SnapshotArgument = "latest",
@@ -58,7 +63,12 @@ def show(
         render.result(line)
 
 
-@page(_("Between a snapshot and the folder now, or between two snapshots."))
+@page(
+    _("Between a snapshot and the folder now, or between two snapshots."),
+    (_("Show what changed since the newest one"), "agsekit snapshots diff"),
+    (_("Compare two snapshots of one folder"), "agsekit snapshots diff latest~2 latest src"),
+    (_("Only count lines"), "agsekit snapshots diff 14:05 --stat"),
+)
 def diff(
     ctx: typer.Context,
     first: SnapshotArgument = "latest",
@@ -91,6 +101,10 @@ def diff(
     _print_diffs(found, stat=stat, as_json=as_json)
 
 
+@page(
+    "",
+    (_("List the versions of a file"), "agsekit snapshots log src/app.py"),
+)
 def log(
     ctx: typer.Context,
     path: Annotated[str, typer.Argument(metavar="PATH", help=_("A file, relative to the folder that you are in."))],
@@ -130,6 +144,11 @@ def log(
     )
 
 
+@page(
+    "",
+    (_("Print a file as it was"), "agsekit snapshots cat latest~1 src/app.py"),
+    (_("Keep that version under another name"), "agsekit snapshots cat 10m src/app.py > app-then.py"),
+)
 def cat(
     ctx: typer.Context,
     snapshot: SnapshotArgument,

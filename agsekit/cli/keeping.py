@@ -28,7 +28,11 @@ YesOption = Annotated[bool, typer.Option("--yes", "-y", help=_("Do not ask."))]
 DryRunOption = Annotated[bool, typer.Option("--dry-run", "-n", help=_("Only show what would be done."))]
 
 
-@page(_("Nothing but `unpin` lets it go."))
+@page(
+    _("Nothing but `unpin` lets it go."),
+    (_("Keep the newest one"), "agsekit snapshots pin"),
+    (_("Keep the one of 14:05"), "agsekit snapshots pin 14:05"),
+)
 def pin(
     ctx: typer.Context,
     snapshot: SnapshotArgument = "latest",
@@ -40,6 +44,10 @@ def pin(
     _set_pin(choose_target(context_of(ctx), source_dir, dest_dir), snapshot, pinned=True, as_json=as_json)
 
 
+@page(
+    "",
+    (_("Let the newest one go when its time comes"), "agsekit snapshots unpin latest"),
+)
 def unpin(
     ctx: typer.Context,
     snapshot: SnapshotArgument = "latest",
@@ -51,7 +59,11 @@ def unpin(
     _set_pin(choose_target(context_of(ctx), source_dir, dest_dir), snapshot, pinned=False, as_json=as_json)
 
 
-@page(_("What stays is said by `keep`, `max_backups`, `max_size` and `min_free` of the mount."))
+@page(
+    _("What stays is said by `keep`, `max_backups`, `max_size` and `min_free` of the mount."),
+    (_("See what would be deleted, and why"), "agsekit snapshots prune --dry-run"),
+    (_("Delete without a question"), "agsekit snapshots prune --yes"),
+)
 def prune_snapshots(
     ctx: typer.Context,
     source_dir: SourceOption = None,
@@ -78,7 +90,11 @@ def prune_snapshots(
         render.print_json(documents.decisions(decisions, dry_run=dry_run))
 
 
-@page(_("Repeat it to go further back; `redo` goes forward again."))
+@page(
+    _("Repeat it to go further back; `redo` goes forward again."),
+    (_("Go back to before the last run"), "agsekit snapshots undo"),
+    (_("See first what that would change"), "agsekit snapshots undo --dry-run"),
+)
 def undo(
     ctx: typer.Context,
     source_dir: SourceOption = None,
@@ -91,6 +107,10 @@ def undo(
     _step(ctx, undo_step, source_dir, dest_dir, dry_run=dry_run, yes=yes, as_json=as_json)
 
 
+@page(
+    "",
+    (_("Take it back"), "agsekit snapshots redo"),
+)
 def redo(
     ctx: typer.Context,
     source_dir: SourceOption = None,

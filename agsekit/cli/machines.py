@@ -17,7 +17,7 @@ from agsekit.errors import AgsekitError, ExitCode
 from agsekit.i18n import _
 from agsekit.machines.create import Finding, Outcome, bring_about, look, open_access
 
-NameArgument = Annotated[Optional[str], typer.Argument(metavar="NAME", help=_("The VM; the only one when left out."))]
+NameArgument = Annotated[Optional[str], typer.Argument(metavar="VM", help=_("The VM; the only one when left out."))]
 AllVmsOption = Annotated[bool, typer.Option("--all-vms", help=_("All VMs of the configuration."))]
 ResizeOption = Annotated[
     bool, typer.Option("--resize", help=_("Give existing VMs the configured sizes; stops and starts them."))
@@ -27,7 +27,11 @@ YesOption = Annotated[bool, typer.Option("--yes", "-y", help=_("Do not ask."))]
 JsonOption = Annotated[bool, typer.Option("--json", help=_("Print one JSON document."))]
 
 
-@page(_("An existing one is compared with the configuration, and finished if need be."))
+@page(
+    _("An existing one is compared with the configuration, and finished if need be."),
+    (_("Make the only VM of the configuration"), "agsekit create-vm"),
+    (_("Give a VM its new size"), "agsekit create-vm agent --resize"),
+)
 def create_vm(
     ctx: typer.Context,
     name: NameArgument = None,
@@ -42,7 +46,11 @@ def create_vm(
     create(context, vms, resize=resize, dry_run=dry_run, yes=yes, as_json=as_json)
 
 
-@page(_("Several at once. Repeatable: existing ones are compared with the configuration."))
+@page(
+    _("Several at once. Repeatable: existing ones are compared with the configuration."),
+    (_("Make all VMs"), "agsekit create-vms"),
+    (_("See how they differ from the configuration"), "agsekit create-vms --dry-run"),
+)
 def create_vms(
     ctx: typer.Context,
     resize: ResizeOption = False,
@@ -116,7 +124,11 @@ def _bring_about(
     return [next(done) if isinstance(each, Finding) else each for each in findings]
 
 
-@page(_("Waits until they run."))
+@page(
+    _("Waits until they run."),
+    (_("Start one VM"), "agsekit start-vm agent"),
+    (_("Start all of them"), "agsekit start-vm --all-vms"),
+)
 def start_vm(ctx: typer.Context, name: NameArgument = None, all_vms: AllVmsOption = False) -> None:
     """Start a VM, or all of them, and wait until they run."""
     context = context_of(ctx)
@@ -129,7 +141,11 @@ ForceOption = Annotated[
 ]
 
 
-@page(_("Waits until they are off. Nothing in them is lost but what runs."))
+@page(
+    _("Waits until they are off. Nothing in them is lost but what runs."),
+    (_("Stop one VM"), "agsekit stop-vm agent"),
+    (_("Stop one that does not answer"), "agsekit stop-vm agent --force"),
+)
 def stop_vm(
     ctx: typer.Context, name: NameArgument = None, all_vms: AllVmsOption = False, force: ForceOption = False
 ) -> None:
@@ -146,7 +162,10 @@ def stop(context: Context, vms: Sequence[Vm], *, force: bool = False) -> None:
     )
 
 
-@page(_("One that was off is started."))
+@page(
+    _("One that was off is started."),
+    (_("Restart one VM"), "agsekit restart-vm agent"),
+)
 def restart_vm(
     ctx: typer.Context, name: NameArgument = None, all_vms: AllVmsOption = False, force: ForceOption = False
 ) -> None:
@@ -180,7 +199,11 @@ def _change(context: Context, vms: Sequence[Vm], work: Callable[[Engine, Vm, OnE
     finish(vms, outcomes)
 
 
-@page(_("Project folders and snapshots stay."))
+@page(
+    _("Project folders and snapshots stay."),
+    (_("See what would be deleted"), "agsekit destroy-vm agent --dry-run"),
+    (_("Delete all VMs, as in a script"), "agsekit destroy-vm --all --yes"),
+)
 def destroy_vm(
     ctx: typer.Context,
     name: NameArgument = None,

@@ -9,14 +9,11 @@ from typing import Any
 
 import typer
 
-from agsekit.cli import commands
-from agsekit.cli.options import SETTINGS, Group
+from agsekit.cli import commands, usage
+from agsekit.cli.options import SETTINGS, Group, without_command
 from agsekit.errors import AgsekitError, ExitCode
 from agsekit.i18n import _
 from agsekit_storage.errors import SnapshotNotFound, StorageError, StoreLocked
-
-# The common ancestor of the framework's usage errors, whichever package it comes from.
-_USAGE_ERROR = typer.BadParameter.__mro__[2]
 
 
 def build() -> Any:
@@ -43,8 +40,7 @@ def build() -> Any:
             typer.echo(f"agsekit {__version__}")
             raise typer.Exit
         if ctx.invoked_subcommand is None:
-            typer.echo(ctx.get_help(), err=True)
-            raise typer.Exit(ExitCode.USAGE)
+            without_command(ctx)
 
     group: Any = typer.main.get_command(app)
     commands.add_to(group)
@@ -83,8 +79,8 @@ def _code_of(error: BaseException) -> int:
     if isinstance(error, OSError):
         render.print_failure(error)
         return ExitCode.FAILURE
-    if isinstance(error, _USAGE_ERROR):
-        error.show()  # type: ignore[attr-defined]  # the framework does not export the class
+    if isinstance(error, usage.FRAMEWORK_ERROR):
+        render.print_failure(usage.explained(error))
         return ExitCode.USAGE
     return _report_bug(error)
 

@@ -22,12 +22,16 @@ from agsekit.machines.mounts import unmount as unmount_one
 FolderArgument = Annotated[
     Optional[Path], typer.Argument(metavar="SOURCE_DIR", help=_("The folder; the only mount when left out."))
 ]
-SourceDirOption = Annotated[Optional[Path], typer.Option("--source-dir", metavar="DIR", help=_("The same."))]
+SourceDirOption = Annotated[Optional[Path], typer.Option("--source-dir", metavar="FOLDER", help=_("The same."))]
 AllOption = Annotated[bool, typer.Option("--all", help=_("All mounts of the configuration."))]
-VmOption = Annotated[Optional[str], typer.Option("--vm", metavar="NAME", help=_("Only in this VM."))]
+VmOption = Annotated[Optional[str], typer.Option("--vm", metavar="VM", help=_("Only in this VM."))]
 
 
-@page(_("The VM is started if need be. Repairs what is amiss."))
+@page(
+    _("The VM is started if need be. Repairs what is amiss."),
+    (_("Mount one folder"), "agsekit mount ~/project"),
+    (_("Mount all folders of the configuration"), "agsekit mount --all"),
+)
 def mount(
     ctx: typer.Context,
     folder: FolderArgument = None,
@@ -68,7 +72,11 @@ def mount_folders(context: Context, mounts: Sequence[Mount]) -> None:
     finish(vms, outcomes)
 
 
-@page(_("The folder itself is not touched."))
+@page(
+    _("The folder itself is not touched."),
+    (_("Unmount one folder"), "agsekit umount ~/project"),
+    (_("Unmount all of them from one VM"), "agsekit umount --all --vm agent"),
+)
 def umount(
     ctx: typer.Context,
     folder: FolderArgument = None,

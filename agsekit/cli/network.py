@@ -29,15 +29,18 @@ from agsekit.network.supervisor import Supervisor, Surroundings, forwarding_vms
 from agsekit.network.tunnel import Status
 
 
-@page(_("Everything after the VM goes to ssh as it is."))
+@page(
+    _("Everything after the VM goes to ssh as it is."),
+    (_("Log in"), "agsekit ssh agent"),
+    (_("Reach a port of the VM on this machine"), "agsekit ssh agent -N -L 8080:localhost:8080"),
+    (_("Run one command"), "agsekit ssh agent uname -a"),
+)
 def ssh(
     ctx: typer.Context,
     vm: Annotated[str, typer.Argument(metavar="VM", help=_("The name of the VM in the configuration."))],
     ssh_args: Annotated[
         Optional[list[str]],
-        typer.Argument(
-            metavar="SSH_ARGS...", help=_("Goes to ssh as it is: options, a command."), show_default=False
-        ),
+        typer.Argument(metavar="SSH_ARGS", help=_("Goes to ssh as it is: options, a command."), show_default=False),
     ] = None,
 ) -> None:
     """Connect to a VM with agsekit's own key. Everything after the VM goes to ssh as it is."""
@@ -52,7 +55,11 @@ def ssh(
         raise typer.Exit(ExitCode.NOT_STARTED) from None
 
 
-@page(_("The forwarding lasts as long as the shell is open."))
+@page(
+    _("The forwarding lasts as long as the shell is open."),
+    (_("Open a shell in the only VM"), "agsekit shell"),
+    (_("Open one in a VM of several"), "agsekit shell agent"),
+)
 def shell(
     ctx: typer.Context,
     vm: Annotated[
@@ -114,10 +121,14 @@ def _mounts_of(config: Config, machine: Vm) -> list[MountPoint]:
 # Port forwarding
 
 
-@page(_("Until it is stopped; changes of the configuration are picked up."))
+@page(
+    _("Until it is stopped; changes of the configuration are picked up."),
+    (_("Keep the tunnels of all VMs up"), "agsekit portforward"),
+    (_("Follow those of one VM in a program"), "agsekit portforward --vm agent --json"),
+)
 def portforward(
     ctx: typer.Context,
-    vm: Annotated[Optional[str], typer.Option("--vm", metavar="NAME", help=_("Only the rules of this VM."))] = None,
+    vm: Annotated[Optional[str], typer.Option("--vm", metavar="VM", help=_("Only the rules of this VM."))] = None,
     as_json: Annotated[bool, typer.Option("--json", help=_("Print one JSON document a line."))] = False,
 ) -> None:
     """Keep the port forwarding of all VMs up, until it is stopped. Changes of the configuration are picked up."""

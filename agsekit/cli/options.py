@@ -8,11 +8,11 @@ from typing import Annotated, Any, Optional
 import typer
 from typer.core import TyperCommand, TyperGroup
 
-from agsekit.cli import help_pages
+from agsekit.cli import help_pages, usage
 from agsekit.cli.context import Context
 from agsekit.cli.conversion import convert_plain_values
 from agsekit.cli.pages import Page
-from agsekit.errors import UsageError
+from agsekit.errors import ExitCode, UsageError
 from agsekit.i18n import _
 
 SETTINGS = {"help_option_names": ["-h", "--help"]}
@@ -86,7 +86,34 @@ def _with_cheap_conversion(parameters: Sequence[Any]) -> Sequence[Any]:
     return parameters
 
 
-class Command(TyperCommand):
+class _Explained:
+    """What a command and a group have in common: the common options, and pages in our own words."""
+
+    def get_params(self, ctx: Any) -> Any:
+        """Return arguments and options, `--help` among them."""
+        framework: Any = super()
+        return _with_cheap_conversion(framework.get_params(ctx))
+
+    def parse_args(self, ctx: Any, args: Any) -> Any:
+        """Parse the words of the command."""
+        framework: Any = super()
+        try:
+            return framework.parse_args(ctx, args)
+        except usage.FRAMEWORK_ERROR as error:
+            # The framework's parser does not know the context, which says where to find help.
+            error.ctx = error.ctx or ctx
+            raise
+
+    def format_usage(self, ctx: Any, formatter: Any) -> None:
+        """Write the usage line."""
+        pieces = " ".join([*help_pages.usage_pieces(self, ctx), *self.last_pieces])
+        formatter.write_usage(ctx.command_path, pieces, prefix=_("Usage: "))
+
+    last_pieces: tuple[str, ...] = ()
+    """What stands at the end of the usage line."""
+
+
+class Command(_Explained, TyperCommand):
     """A command that also takes the common options, before and after its own."""
 
     page = Page()
@@ -95,6 +122,14 @@ class Command(TyperCommand):
         super().__init__(*args, **kwargs)
         self.params = [*self.params, *_common_options()]
 
+    def make_context(self, info_name: Any, args: list[str], parent: Any = None, **extra: Any) -> Any:
+        """Parse the command line; what is left over is told in our own words."""
+        # The framework would complain first, and in its own.
+        ctx = super().make_context(info_name, args, parent, allow_extra_args=True, **extra)
+        if ctx.args and not ctx.resilient_parsing:
+            raise usage.unexpected(ctx, ctx.args)
+        return ctx
+
     def invoke(self, ctx: Any) -> Any:
         """Run the command; ^C becomes an `Abort`, which every release of the framework hands on."""
         try:
@@ -102,25 +137,14 @@ class Command(TyperCommand):
         except KeyboardInterrupt:
             raise typer.Abort from None
 
-    def get_params(self, ctx: Any) -> Any:
-        """Return arguments and options, `--help` among them."""
-        return _with_cheap_conversion(super().get_params(ctx))
-
     def format_help_text(self, ctx: Any, formatter: Any) -> None:
-        """Write what the command does, and the details."""
+        """Write what the command does, the details, and the examples."""
         help_pages.write_text(formatter, f"{self.help} {self.page.details}".rstrip())
-
-    def format_epilog(self, ctx: Any, formatter: Any) -> None:
-        """Write the examples."""
         help_pages.write_examples(formatter, self.page.examples)
 
     def format_options(self, ctx: Any, formatter: Any) -> None:
         """Write arguments and options by panel."""
         help_pages.write(formatter, help_pages.option_rows(self, ctx))
-
-
-# The common ancestor of the framework's usage errors, whichever package it comes from.
-_USAGE_ERROR: Any = typer.BadParameter.__mro__[2]
 
 
 class PassingCommand(Command):
@@ -129,6 +153,8 @@ class PassingCommand(Command):
     The framework drops the `--`, so the words behind it have to be taken away before it sees them.
     """
 
+    last_pieces = ("[-- ARGS...]",)
+
     def parse_args(self, ctx: Any, args: Any) -> Any:
         """Parse what stands before `--`; an option that does not exist may have been meant for behind it."""
         words = list(args)
@@ -136,16 +162,14 @@ class PassingCommand(Command):
         ctx.meta[_PASSED_ON] = words[len(own) + 1 :]
         try:
             return super().parse_args(ctx, own)
-        except _USAGE_ERROR as error:
-            unknown = getattr(error, "option_name", None) if type(error).__name__ == "NoSuchOption" else None
-            if unknown is None:
+        except usage.FRAMEWORK_ERROR as error:
+            if not usage.is_unknown_option(error):
                 raise
-            raise UsageError(
-                _("{word} is not an option of `{command}`").format(word=unknown, command=ctx.command_path),
-                hint=_("what is meant for the agent goes after `--`: {command} AGENT -- {word}").format(
-                    word=unknown, command=ctx.command_path
-                ),
-            ) from None
+            found = usage.unknown_option(ctx, error.option_name)
+            elsewhere = _("what is meant for the agent goes after `--`: {command} AGENT -- {word}").format(
+                word=error.option_name, command=ctx.command_path
+            )
+            raise UsageError(found.message, hint=f"{found.hint}; {elsewhere}") from None
 
 
 _PASSED_ON = "agsekit.passed_on"
@@ -163,22 +187,53 @@ class HandingOnCommand(Command):
     allow_interspersed_args = False
 
 
-class Group(TyperGroup):
+class Group(_Explained, TyperGroup):
     """A group of commands that also takes the common options, and lists its commands as they were added."""
 
+    last_pieces = ("COMMAND", "[ARGS]...")
+
     def __init__(self, *args: Any, **kwargs: Any) -> None:
+        # Asked for without a command, a group says what it has; the framework does that in many ways.
+        kwargs = {"callback": self._alone, **kwargs, "invoke_without_command": True, "no_args_is_help": False}
         super().__init__(*args, **kwargs)
         self.params = [*self.params, *_common_options()]
+        self._context: Any = None
 
-    def get_params(self, ctx: Any) -> Any:
-        """Return the options, `--help` among them."""
-        return _with_cheap_conversion(super().get_params(ctx))
+    def invoke(self, ctx: Any) -> Any:
+        """Run the command that was named."""
+        self._context = ctx
+        return super().invoke(ctx)
+
+    def _alone(self) -> None:
+        if self._context.invoked_subcommand is None:
+            without_command(self._context)
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        """Return name, command and the words after it."""
+        command = self.get_command(ctx, args[0])
+        if command is None and not ctx.resilient_parsing:
+            raise usage.unknown_command(ctx, args[0])
+        return args[0] if command else None, command, args[1:]
+
+    def format_help_text(self, ctx: Any, formatter: Any) -> None:
+        """Write what the commands are about."""
+        help_pages.write_text(formatter, self.help or "")
 
     def format_options(self, ctx: Any, formatter: Any) -> None:
         """Write commands and options by panel."""
-        help_pages.write(formatter, help_pages.command_rows(self, ctx))
-        help_pages.write(formatter, help_pages.option_rows(self, ctx))
+        help_pages.write(formatter, help_pages.command_rows(self, ctx), help_pages.option_rows(self, ctx))
+
+    def format_epilog(self, ctx: Any, formatter: Any) -> None:
+        """Write where there is more."""
+        words = ctx.command_path.split()
+        help_pages.write_more(formatter, " ".join([words[0], "help", *words[1:], "COMMAND"]))
 
     def list_commands(self, ctx: Any) -> list[str]:
         """Return the names of the commands in the order of the quick start."""
         return list(self.commands)
+
+
+def without_command(ctx: Any) -> None:
+    """Answer a group without a command: with its help."""
+    typer.echo(ctx.get_help(), err=True)
+    raise typer.Exit(ExitCode.USAGE)

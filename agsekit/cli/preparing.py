@@ -20,7 +20,11 @@ from agsekit.machines.create import open_access
 from agsekit.machines.host import Host, Preparation, needed_programs, plan_preparation, this_host
 
 
-@page(_("It also makes agsekit's own SSH key. Asks before anything runs."))
+@page(
+    _("It also makes agsekit's own SSH key. Asks before anything runs."),
+    (_("See what would be installed, and change nothing"), "agsekit prepare --dry-run"),
+    (_("Install it without a question, as in a script"), "agsekit prepare --yes"),
+)
 def prepare(ctx: typer.Context, dry_run: DryRunOption = False, yes: YesOption = False) -> None:
     """Install what this machine lacks for its VMs, and make agsekit's own SSH key. Asks before anything runs."""
     context = context_of(ctx)
@@ -82,7 +86,11 @@ def _make_key(context: Context) -> None:
     render.result(_("The SSH key for the VMs: {path}").format(path=render.safe(str(access.key.private))))
 
 
-@page(_("This machine, VMs, mounts, services: only what is missing. Repeatable."))
+@page(
+    _("This machine, VMs, mounts, services: only what is missing. Repeatable."),
+    (_("Bring everything about"), "agsekit up"),
+    (_("See what is missing"), "agsekit up --dry-run"),
+)
 def up(ctx: typer.Context, dry_run: DryRunOption = False, yes: YesOption = False) -> None:
     """Bring everything of the configuration about: this machine, VMs, mounts, services. Only what is missing."""
     context = context_of(ctx)
@@ -116,7 +124,10 @@ def _bring_up_services(ctx: typer.Context, config: Config, *, dry_run: bool) -> 
         render.warn(render.safe(f"{error.message}; {hint}"))
 
 
-@page(_("They stay, with all that is in them."))
+@page(
+    _("They stay, with all that is in them."),
+    (_("Stop everything"), "agsekit down"),
+)
 def down(
     ctx: typer.Context,
     dry_run: DryRunOption = False,

@@ -24,12 +24,15 @@ from agsekit.protection.rounds import MountState, Rounds
 from agsekit_storage.snapshots import Result
 
 
-@page(_("At the interval of the mount, until it is stopped. Changes of the configuration are picked up."))
+@page(
+    _("At the interval of the mount, until it is stopped. Changes of the configuration are picked up."),
+    (_("Save one mount of several"), "agsekit backup-repeated-mount --mount ~/project"),
+)
 def backup_repeated_mount(
     ctx: typer.Context,
     mount: Annotated[
         Optional[Path],
-        typer.Option("--mount", metavar="DIR", help=_("The source of the mount; not needed if there is one.")),
+        typer.Option("--mount", metavar="FOLDER", help=_("The source of the mount; not needed if there is one.")),
     ] = None,
 ) -> None:
     """Take snapshots of a mount of the configuration at its interval, until it is stopped."""
@@ -42,7 +45,10 @@ def backup_repeated_mount(
     _go_round(context, "backup-repeated-mount", of_config, only=chosen.source)
 
 
-@page(_("In one process, each at its interval, until it is stopped. Changes are picked up."))
+@page(
+    _("In one process, each at its interval, until it is stopped. Changes are picked up."),
+    (_("Save all mounts"), "agsekit backup-repeated-all"),
+)
 def backup_repeated_all(ctx: typer.Context) -> None:
     """Take snapshots of all mounts of the configuration at their intervals, until it is stopped."""
     _go_round(context_of(ctx), "backup-repeated-all", lambda config: config.mounts, only=None)

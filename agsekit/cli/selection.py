@@ -23,7 +23,7 @@ R = TypeVar("R")
 def choose_vms(context: Context, name: str | None, *, every: bool, flag: str) -> list[Vm]:
     """Return one VM, or with `every`, which is what `flag` says, all of the configuration."""
     if name is not None and every:
-        raise UsageError(_("NAME and {flag} exclude each other").format(flag=flag), hint=_("leave one of them out"))
+        raise UsageError(_("VM and {flag} exclude each other").format(flag=flag), hint=_("leave one of them out"))
     config = context.load_config()
     return list(config.vms.values()) if every else [choose_vm(context, config, name)]
 

@@ -19,7 +19,11 @@ from agsekit.services.systemd import BACKUPS, PORTFORWARD, Installation, Systemd
 DryRunOption = Annotated[bool, typer.Option("--dry-run", "-n", help=_("Say what would be done, and do nothing."))]
 
 
-@page(_("Brings them up to date with this installation of agsekit, too. They run from login on."))
+@page(
+    _("Brings them up to date with this installation of agsekit, too. They run from login on."),
+    (_("Install them"), "agsekit systemd install"),
+    (_("Install those for port forwarding alone"), "agsekit systemd install --no-backups"),
+)
 def install(
     ctx: typer.Context,
     backups: Annotated[
@@ -46,6 +50,10 @@ def install(
     _say_lingering(manager)
 
 
+@page(
+    "",
+    (_("See what would be removed"), "agsekit systemd uninstall --dry-run"),
+)
 def uninstall(ctx: typer.Context, dry_run: DryRunOption = False) -> None:
     """Stop the services and remove them."""
     context = context_of(ctx)
@@ -54,6 +62,10 @@ def uninstall(ctx: typer.Context, dry_run: DryRunOption = False) -> None:
         render.result(_("The services are stopped and removed."))
 
 
+@page(
+    "",
+    (_("Look"), "agsekit systemd status"),
+)
 def status(
     ctx: typer.Context, as_json: Annotated[bool, typer.Option("--json", help=_("Print one JSON document."))] = False
 ) -> None:

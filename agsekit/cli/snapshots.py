@@ -23,7 +23,12 @@ from agsekit_storage.store import Store
 _SHOWN = 5
 
 
-@page(_("Without options: of the mount that you are in."))
+@page(
+    _("Without options: of the mount that you are in."),
+    (_("List those of the project that you are in"), "agsekit snapshots list"),
+    (_("List those in which one file changed"), "agsekit snapshots list --path src/app.py"),
+    (_("List those of another folder"), "agsekit snapshots list --source-dir ~/project"),
+)
 def list_snapshots(
     ctx: typer.Context,
     path: Annotated[
@@ -77,7 +82,12 @@ def _touching(store: Store, path: str, source: Optional[Path]) -> list[Snapshot]
     return History(store).touching(wanted[0] if wanted else b"")
 
 
-@page(_("The state before is saved first, so this can be undone."))
+@page(
+    _("The state before is saved first, so this can be undone."),
+    (_("See what would change"), "agsekit snapshots restore latest~1 --dry-run"),
+    (_("Bring one file back from ten minutes ago"), "agsekit snapshots restore 10m src/app.py"),
+    (_("Unpack the state of 14:05 beside the project"), "agsekit snapshots restore 14:05 --to ~/project-then"),
+)
 def restore_snapshot(
     ctx: typer.Context,
     snapshot: Annotated[
@@ -92,7 +102,7 @@ def restore_snapshot(
     source_dir: SourceOption = None,
     dest_dir: StoreOption = None,
     to: Annotated[
-        Optional[Path], typer.Option("--to", metavar="DIR", help=_("Restore into an empty folder instead."))
+        Optional[Path], typer.Option("--to", metavar="FOLDER", help=_("Restore into an empty folder instead."))
     ] = None,
     keep_new: Annotated[
         bool, typer.Option("--keep-new", help=_("Keep files that the snapshot does not have."))

@@ -22,7 +22,11 @@ from agsekit_storage.usage import Usage, measure
 from agsekit_storage.verification import Finding, verify
 
 
-@page(_("Exit code 1 when anything is wrong."))
+@page(
+    _("Exit code 1 when anything is wrong."),
+    (_("Check all snapshots"), "agsekit snapshots verify"),
+    (_("Read every file of the newest one"), "agsekit snapshots verify latest --data"),
+)
 def verify_snapshots(
     ctx: typer.Context,
     snapshot: Annotated[
@@ -49,7 +53,10 @@ def verify_snapshots(
         raise typer.Exit(ExitCode.FAILURE)
 
 
-@page(_("And which lines in .backupignore would save most."))
+@page(
+    _("And which lines in .backupignore would save most."),
+    (_("See what costs most"), "agsekit snapshots usage"),
+)
 def usage(
     ctx: typer.Context,
     source_dir: SourceOption = None,
@@ -65,7 +72,10 @@ def usage(
         _show_usage(found)
 
 
-@page(_("The old ones go once every new one is verified."))
+@page(
+    _("The old ones go once every new one is verified."),
+    (_("Keep them in a git repository"), "agsekit snapshots convert --to git"),
+)
 def convert_store(
     ctx: typer.Context,
     to: Annotated[str, typer.Option("--to", metavar="BACKEND", help=_("One of: ") + ", ".join(BACKENDS))],
@@ -91,7 +101,10 @@ def convert_store(
         )
 
 
-@page(_("When a run has changed them, the rules from before the run apply until then."))
+@page(
+    _("When a run has changed them, the rules from before the run apply until then."),
+    (_("See what they leave out, and agree"), "agsekit snapshots accept-rules"),
+)
 def accept_rules(
     ctx: typer.Context,
     source_dir: SourceOption = None,

@@ -1,0 +1,132 @@
+"""What the help says about every command, and what wrong command lines are answered with."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from agsekit.cli.helping import exit_codes
+from agsekit.errors import ExitCode
+from tests.support.reference import PAGE, contexts, own_part
+from tests.support.world import World
+
+METAVARS = {
+    "AGENT",
+    "BACKEND",
+    "COMMAND",
+    "FILE",
+    "FOLDER",
+    "MIN",
+    "PATH",
+    "PATTERN",
+    "SNAPSHOT",
+    "SOURCE_DIR",
+    "SSH_ARGS",
+    "URL",
+    "VM",
+    "[SNAPSHOT] [PATH]...",
+}
+"""What a value is called in the help; the first few also say what completion and questions offer."""
+
+
+def commands() -> list[tuple[str, Any]]:
+    return [(words, ctx) for _title, words, ctx in contexts() if not hasattr(ctx.command, "commands")]
+
+
+COMMANDS = commands()
+EXAMPLES = [line for _words, ctx in COMMANDS for _purpose, line in ctx.command.page.examples]
+
+
+@pytest.mark.parametrize("line", EXAMPLES)
+def test_every_example_is_a_right_command_line(line: str) -> None:
+    from agsekit.cli.main import build
+
+    _name, *words = own_part(line)
+    found = build().make_context("agsekit", [], resilient_parsing=True)
+    while hasattr(found.command, "commands"):
+        word = words.pop(0)
+        command = found.command.commands[word]
+        group = hasattr(command, "commands")
+        found = command.make_context(word, [] if group else words, parent=found, resilient_parsing=group)
+
+
+@pytest.mark.parametrize(("words", "ctx"), COMMANDS, ids=[words for words, _ctx in COMMANDS])
+def test_everything_that_a_command_takes_is_explained_in_words_for_people(words: str, ctx: Any) -> None:
+    for parameter in ctx.command.get_params(ctx):
+        assert parameter.help, f"{words}: {parameter.name} has no help"
+        if not getattr(parameter, "is_flag", False):
+            assert parameter.metavar in METAVARS, f"{words}: what is the value of {parameter.name} called?"
+
+
+def test_a_command_is_told_in_one_line(world: World) -> None:
+    for line in world.agsekit("--help").out.partition("Options:")[0].splitlines():
+        assert len(line) <= 80
+        assert not line.startswith("   "), f"the summary before is too long: {line}"
+
+
+@pytest.mark.parametrize("words", [[], ["run"], ["snapshots"], ["snapshots", "restore"]], ids=" ".join)
+def test_help_and_its_option_say_the_same(world: World, words: list[str]) -> None:
+    assert world.agsekit("help", *words) == world.agsekit(*words, "--help")
+
+
+def test_no_line_of_the_help_is_wider_than_a_narrow_terminal_but_examples(world: World) -> None:
+    window = world.window("snapshots", "restore", "-h", columns=50)
+    window.finish()
+
+    lines = [line.rstrip("\r") for line in window.everything.split("\n")]
+    assert all(len(line) <= 50 for line in lines if "agsekit" not in line), lines
+
+
+def test_the_exit_codes_of_the_program_its_help_and_the_docs_are_the_same(world: World) -> None:
+    told = world.agsekit("help", "exit-codes").out
+
+    assert exit_codes().keys() == set(ExitCode)
+    for code, meaning in exit_codes().items():
+        assert f"{int(code)}  {meaning}" in told
+        assert f"| `{int(code)}` | {meaning} |" in PAGE.read_text(encoding="utf-8")
+
+
+# Wrong command lines
+
+
+@pytest.mark.parametrize(
+    ("line", "answer"),
+    [
+        ("snapshots lst", "did you mean 'list'?"),
+        ("restore", "did you mean `agsekit snapshots restore`?"),
+        ("help snapshots restroe", "did you mean 'restore'?"),
+        ("help run list", "has no command 'list'"),
+        ("snapshots list --jsno", "did you mean '--json'?"),
+        ("run rogue --nopecks", "goes after `--`: agsekit run AGENT -- --nopecks"),
+        ("run rogue --disable-backup", "did you mean '--disable-backups'?"),
+        ("run rogue --vm", "--vm needs a value"),
+        ("snapshots list --json=3", "--json takes no value"),
+        ("snapshots cat latest", "PATH is missing"),
+        ("snapshots convert", "--to is missing"),
+        ("backup-repeated --interval soon", "--interval has to be a number"),
+        ("snapshots list ../other", "agsekit snapshots list --source-dir ../other"),
+        ("backup-repeated-all one two", "has no use for 'one' 'two'"),
+        ("run rgoue", "did you mean 'rogue'?"),
+        ("run rogue --vm bxo", "did you mean 'box'?"),
+        ("mount ../proyect", "did you mean "),
+        ("backup-repeated-mount --mount ../proyect", "did you mean "),
+    ],
+)
+def test_a_wrong_command_line_is_answered_in_the_same_style(project: World, line: str, answer: str) -> None:
+    done = project.agsekit(*line.split(), cwd=project.project)
+
+    error, *hints = done.err.splitlines()
+    assert error.startswith("error: ")
+    assert len(hints) == 1
+    assert hints[0].startswith("hint: ")
+    assert answer in done.err
+    assert done.out == ""
+    assert done.code in (2, 12, 125)
+
+
+def test_a_group_without_a_command_says_what_it_has(world: World) -> None:
+    done = world.agsekit("snapshots")
+
+    assert (done.code, done.out) == (2, "")
+    assert "restore" in done.err
