@@ -63,7 +63,15 @@ def panels() -> Sequence[tuple[str, Sequence[Entry]]]:
         ),
         (
             _("Agents"),
-            (Entry("run", "agents:run", _("Run an agent in its VM, with snapshots meanwhile."), PassingCommand),),
+            (
+                Entry("run", "agents:run", _("Run an agent in its VM, with snapshots meanwhile."), PassingCommand),
+                Entry("runs", "", _("What runs of agents changed, and back to before one.")),
+                Entry("runs list", "runs:list_runs", _("List the runs, oldest first.")),
+                Entry("runs show", "runs:show_run", _("Show all that a run changed.")),
+                Entry(
+                    "runs undo", "runs:undo_one_run", _("Go back to before a run, and keep what a person changed.")
+                ),
+            ),
         ),
         (_("Backups and snapshots"), _backups()),
         (

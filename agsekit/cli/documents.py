@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from agsekit_storage.restore import Restored
     from agsekit_storage.restore_plan import Plan
     from agsekit_storage.retention import Decision
+    from agsekit_storage.run_log import Run
     from agsekit_storage.snapshots import Result
     from agsekit_storage.textdiff import FileDiff
     from agsekit_storage.usage import Cost, Usage
@@ -25,7 +26,7 @@ def snapshot(snapshot: Snapshot) -> dict[str, Any]:
     """Return a snapshot; `created` is UTC in ISO 8601."""
     return {
         "id": snapshot.id,
-        "created": datetime.fromtimestamp(snapshot.created, timezone.utc).isoformat(),
+        "created": _time(snapshot.created),
         "backend": snapshot.backend,
         "kind": snapshot.kind,
         "files": snapshot.files,
@@ -97,6 +98,34 @@ def changes(found: Changes) -> dict[str, list[str]]:
         "metadata": [_path(path) for path in found.metadata],
         "removed": [_path(path) for path in found.removed],
     }
+
+
+def paths(found: Sequence[bytes]) -> list[str]:
+    """Return paths relative to the folder."""
+    return [_path(path) for path in found]
+
+
+def run(found: Run) -> dict[str, Any]:
+    """Return a run. Times are UTC in ISO 8601; null is what is not known, or not yet."""
+    return {
+        "id": found.id,
+        "agent": found.agent,
+        "vm": found.vm,
+        "arguments": list(found.arguments),
+        "started": _time(found.started),
+        "ended": None if found.ended is None else _time(found.ended),
+        "under_way": found.under_way,
+        "exit_code": found.exit_code,
+        "before": found.before,
+        "after": found.after,
+        "counts": dict(found.counts) if found.counts else None,
+        "quarantined": list(found.quarantined),
+        "snapshots": found.snapshots,
+    }
+
+
+def _time(seconds: float) -> str:
+    return datetime.fromtimestamp(seconds, timezone.utc).isoformat()
 
 
 def version(found: Version) -> dict[str, Any]:

@@ -59,7 +59,7 @@ def show(
     )
     for problem in chosen.problems:
         render.result("! " + render.describe_problem(problem))
-    for line in _change_lines(changes):
+    for line in change_lines(changes):
         render.result(line)
 
 
@@ -98,7 +98,7 @@ def diff(
         changes, after = history.changes_between(earlier, later), history.tree(later)
         read = stored_content(store, later)
     found = diff_files(_only(changes, paths), store.tree(earlier), after, stored_content(store, earlier), read)
-    _print_diffs(found, stat=stat, as_json=as_json)
+    print_diffs(found, stat=stat, as_json=as_json)
 
 
 @page(
@@ -201,14 +201,16 @@ def _only(changes: Changes, paths: list[bytes]) -> Changes:
     )
 
 
-def _change_lines(changes: Changes) -> Iterable[str]:
+def change_lines(changes: Changes) -> Iterable[str]:
+    """Yield a line for every path that changed, with a sign for how."""
     signs = (("+", changes.added), ("~", changes.modified), ("=", changes.metadata), ("-", changes.removed))
     for sign, paths in signs:
         for path in paths:
             yield f"{sign} {render.safe_path(path)}"
 
 
-def _print_diffs(found: Iterable[FileDiff], *, stat: bool, as_json: bool) -> None:
+def print_diffs(found: Iterable[FileDiff], *, stat: bool, as_json: bool = False) -> None:
+    """Print the differences of files: line by line, or with `stat` how many lines."""
     if as_json:
         render.print_json({"files": [documents.file_diff(each, lines=not stat) for each in found]})
         return

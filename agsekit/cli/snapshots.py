@@ -34,6 +34,9 @@ def list_snapshots(
     path: Annotated[
         Optional[str], typer.Option("--path", metavar="PATH", help=_("Only those in which this path changed."))
     ] = None,
+    run: Annotated[
+        Optional[str], typer.Option("--run", metavar="RUN", help=_("Only those made during this run."))
+    ] = None,
     source_dir: SourceOption = None,
     dest_dir: StoreOption = None,
     as_json: JsonOption = False,
@@ -42,6 +45,7 @@ def list_snapshots(
     target = choose_target(context_of(ctx), source_dir, dest_dir)
     store = target.existing_store()
     found = _touching(store, path, target.source) if path else store.snapshots()
+    found = _of_run(store, found, run) if run else found
     if as_json:
         render.print_json(documents.snapshots(found))
         return
@@ -54,6 +58,7 @@ def list_snapshots(
         (_("Files"), "right"),
         (_("Changes"), "left"),
         (_("Added"), "right"),
+        (_("Run") if any(each.run for each in found) else "", "left"),
         ("", "left"),
     )
     render.table(
@@ -67,12 +72,27 @@ def list_snapshots(
                 str(each.files) if each.kind != "foreign" else "",
                 render.change_counts(each),
                 render.size(each.stored_bytes) if each.kind != "foreign" else "",
+                _run_in_short(each),
                 ", ".join([_("pinned")] * each.pinned + [_("incomplete")] * (not each.complete)),
             )
             for each in found
         ),
-        spare=(6, 4, 1, 2),
+        spare=(6, 4, 2, 7, 1),
     )
+
+
+def _of_run(store: Store, found: Sequence[Snapshot], reference: str) -> list[Snapshot]:
+    from agsekit_storage.run_log import all_runs, find_run
+
+    wanted = find_run(all_runs(store), reference).id
+    return [each for each in found if each.run and each.run.get("id") == wanted]
+
+
+def _run_in_short(snapshot: Snapshot) -> str:
+    """Return the agent and the last word of the run's id, which is enough to name it."""
+    if not snapshot.run:
+        return ""
+    return render.safe(f"{snapshot.run.get('agent', '')} {str(snapshot.run.get('id', '')).rpartition('-')[2]}")
 
 
 def _touching(store: Store, path: str, source: Optional[Path]) -> list[Snapshot]:
@@ -191,12 +211,13 @@ def report_restored(done: Restored, snapshot_id: str, to: Optional[Path], store:
     if as_json:
         render.print_json(documents.restored(snapshot_id, done.plan, done))
     else:
-        _show_done(done, to, store)
+        show_done(done, store, to=to)
     if any(not problem.harmless for problem in done.problems):
         raise typer.Exit(ExitCode.INCOMPLETE)
 
 
-def _show_done(done: Restored, to: Optional[Path], store: Store) -> None:
+def show_done(done: Restored, store: Store, *, to: Optional[Path] = None) -> None:
+    """Say what a restore did, and how to go back."""
     plan = done.plan
     render.result(
         _("Restored {restored} and deleted {deleted} paths.").format(

@@ -59,7 +59,8 @@ def undo_run(
 
     Args:
         exclude: the trusted patterns of the mount; what they hide is not touched.
-        force: paths, and what is below them, that go back also where they have changed since the run.
+        force: paths, and what is below them, that go back also where they have changed since the run; the empty
+            path stands for the whole folder.
 
     Raises:
         SnapshotNotFound: the state before the run, or that at its end, is not kept any more.
@@ -96,8 +97,10 @@ class _ThreeWay:
         self._store = store
         self._left = store.tree(after)
         self._changed = _all(compare_stored(store.tree(before), self._left))
-        self._forced: Callable[[bytes], bool] = selected(force) if force else lambda path: False
-        for path in force:
+        self._forced: Callable[[bytes], bool] = lambda path: False
+        if force:
+            self._forced = selected(() if b"" in force else force)
+        for path in filter(None, force):
             if not any(map(selected([path]), self._changed)):
                 raise StorageError(
                     "the run did not change {path}",
