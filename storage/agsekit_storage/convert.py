@@ -1,14 +1,16 @@
 """Moving all snapshots of a store to another backend, in place; the old ones stay until the new ones are verified.
 
 The new contents and records are written beside the old ones; one atomic change of `.agsekit/config.json` makes them
-the store; only then is the old backend emptied. A crash before that leaves the store as it was, a crash after it
-leaves something that the next writer removes.
+the store; only then is the old backend emptied. A crash before that leaves the store as it was, and
+something new beside it; a crash after it leaves something; the next writer removes either.
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+import stat
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -18,11 +20,11 @@ from agsekit_storage.durable import remove_tree
 from agsekit_storage.errors import StorageError, explained
 from agsekit_storage.events import ignore_events
 from agsekit_storage.ignore import IgnoreRules
-from agsekit_storage.model import NO_DIGEST, Folder, Snapshot, Tree
+from agsekit_storage.model import MODE, NO_DIGEST, Folder, Snapshot, Tree
 from agsekit_storage.restore_apply import Applier
 from agsekit_storage.restore_plan import plan_restore
-from agsekit_storage.settings import PRIVATE
 from agsekit_storage.store import Store
+from agsekit_storage.succession import stage_of
 from agsekit_storage.walk import walk
 
 
@@ -51,17 +53,26 @@ def convert(store: Store, backend: str, *, wait: float, on_snapshot: Callable[[i
                 path=store.path,
                 foreign=foreign,
             )
-        successor = store.begin_conversion(backend)
-        stage = store.path / PRIVATE / "converting"
-        remove_tree(stage)
-        stage.mkdir(mode=0o700)
-        mover = _Mover(store, successor, stage)
-        for number, snapshot in enumerate(snapshots, 1):
-            mover.move(snapshot)
-            on_snapshot(number, len(snapshots))
-        remove_tree(stage)
-        store.finish_conversion(successor)
+        try:
+            _move_all(store, store.begin_conversion(backend), snapshots, on_snapshot)
+        except BaseException:
+            with suppress(OSError, StorageError):
+                store.abandon_conversion()
+            raise
     return Converted(len(snapshots))
+
+
+def _move_all(
+    store: Store, successor: Store, snapshots: Sequence[Snapshot], on_snapshot: Callable[[int, int], None]
+) -> None:
+    stage = stage_of(store.path)
+    stage.mkdir(mode=0o700)
+    mover = _Mover(store, successor, stage)
+    for number, snapshot in enumerate(snapshots, 1):
+        mover.move(snapshot)
+        on_snapshot(number, len(snapshots))
+    remove_tree(stage)
+    store.finish_conversion(successor)
 
 
 class _Mover:
@@ -143,11 +154,11 @@ def _share_equal_folders(tree: Tree, before: Tree) -> None:
 
 
 def _take_digests(record: Tree, written: Tree) -> None:
-    """Give the files of a record the digests that the new backend knows them by."""
+    """Give the files and folders of a record the digests that the new backend knows them by."""
     for path, folder in record.folders.items():
         source = written.folders.get(path)
         for position, name in enumerate(folder.names):
-            if folder.digest(position) != NO_DIGEST:
+            if folder.digest(position) != NO_DIGEST or stat.S_ISDIR(folder.row(position)[MODE]):
                 folder.set_digest(position, _digest_in(source, name))
 
 

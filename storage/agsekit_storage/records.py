@@ -94,13 +94,20 @@ class Records:
 
     def ids(self) -> list[str]:
         """Return the ids of the snapshots that have a record."""
-        return [name for name in os.listdir(self._trees) if naming.is_id(name)]
+        try:
+            return [name for name in os.listdir(self._trees) if naming.is_id(name)]
+        except FileNotFoundError:
+            return []
+
+    def begun(self) -> bool:
+        """Tell whether there are any records, or a folder for them."""
+        return self._trees.exists()
 
     def remove(self) -> None:
-        """Remove everything."""
-        durable.remove_tree(self._trees)
+        """Remove everything; the folder by which `begun` knows it comes last."""
         durable.remove_tree(self._bases)
         self._cache.unlink(missing_ok=True)
+        durable.remove_tree(self._trees)
 
     def forget(self, snapshot_id: str) -> None:
         """Remove the record of a snapshot that is not, or no longer, present."""

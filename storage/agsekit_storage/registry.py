@@ -16,7 +16,7 @@ def _rsync(store: Path) -> Backend:
 
 
 def _git(store: Path) -> Backend:
-    if find_spec("pygit2") is None:
+    if not is_available("git"):
         raise StorageError(
             "the backend git needs pygit2, which is not installed",
             hint="run `pip install pygit2`, or choose the backend rsync",
@@ -43,3 +43,8 @@ def backend_factory(name: str) -> BackendFactory:
         raise StoreRefused(
             "there is no backend {name!r}", hint="choose one of: {names}", name=name, names=", ".join(_FACTORIES)
         ) from None
+
+
+def is_available(name: str) -> bool:
+    """Tell whether what a backend needs is installed."""
+    return name != "git" or find_spec("pygit2") is not None

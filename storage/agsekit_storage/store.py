@@ -10,7 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Optional
 
-from agsekit_storage import lock, naming, settings
+from agsekit_storage import lock, naming, settings, succession
 from agsekit_storage.backends.base import Backend
 from agsekit_storage.errors import SnapshotNotFound, SourceUnavailable, StoreDamaged, StoreRefused, explained
 from agsekit_storage.guards import check_apart
@@ -221,6 +221,7 @@ class Store:
 
     def _recover(self) -> None:
         self._follow_conversion()
+        self.abandon_conversion()
         self._records.prepare()
         self.backend.recover()
         self._records.clean(set(self.backend.present()))
@@ -233,21 +234,30 @@ class Store:
         if (found.backend, found.generation) != (self._settings.backend, self._settings.generation):
             self._adopt(found)
         if found.retired:
-            self._remove_retired(found)
+            self._settings = succession.remove_retired(self.path, found)
 
     def begin_conversion(self, backend: str) -> Store:
-        """Return the store as it will be with another backend, empty. Call it with the lock held."""
+        """Return the store as it will be with another backend, empty. Call it with the lock held.
+
+        Raises:
+            StoreRefused: the folder holds something that the other backend would take for a snapshot.
+        """
         wanted = replace(self._settings, backend=backend, generation=self._settings.generation + 1)
         successor = Store(self.path, self.source, wanted)
-        successor._records.prepare()
-        successor.backend.recover()
-        # What an earlier attempt wrote is known by its records; nothing else in the folder is touched.
-        rests = set(successor._records.ids()) & set(successor.backend.present())
-        if rests:
-            successor.backend.delete(sorted(rests))
-        successor._records.remove()
+        strange = successor.backend.present()
+        if strange:
+            raise StoreRefused(
+                "{path} also holds {name}, which is none of its snapshots",
+                hint="move it to another folder first",
+                path=self.path,
+                name=min(strange),
+            )
         successor._records.prepare()
         return successor
+
+    def abandon_conversion(self) -> None:
+        """Remove what a conversion has left that did not come to its end. Call it with the lock held."""
+        succession.abandon(self.path, self._settings)
 
     def finish_conversion(self, successor: Store) -> None:
         """Let another backend take over, in one step, and remove what this one kept. Call it with the lock held."""
@@ -255,15 +265,7 @@ class Store:
         after = replace(successor._settings, retired=(before.backend, before.generation))
         settings.write(self.path, after)
         self._adopt(after)
-        self._remove_retired(after)
-
-    def _remove_retired(self, found: Settings) -> None:
-        if found.retired:
-            backend, generation = found.retired
-            backend_factory(backend)(self.path).clear()
-            Records(self._private, generation).remove()
-            self._settings = replace(found, retired=None)
-            settings.write(self.path, self._settings)
+        self._settings = succession.remove_retired(self.path, after)
 
     def _snapshot(self, snapshot_id: str) -> Snapshot:
         try:

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import errno
+import json
 import os
 from pathlib import Path
 
 import pytest
 
 from agsekit_storage.convert import convert
+from agsekit_storage.durable import remove_tree
 from agsekit_storage.errors import StorageError
+from agsekit_storage.model import NO_DIGEST
 from agsekit_storage.store import Store
 from agsekit_storage.verification import verify
-from tests.support.children import value_from_child, without_rights
+from tests.support.children import fail_at_call, kill_at_call, run_in_child, value_from_child, without_rights
 from tests.support.projects import Project
-from tests.support.trees import describe
+from tests.support.trees import copy_tree, describe
 
 OTHER = {"rsync": "git", "git": "rsync"}
 
@@ -177,3 +181,139 @@ def test_a_folder_that_could_not_be_listed_is_no_finding(open_project: Project) 
         return _findings(open_project)
 
     assert value_from_child(act) == []
+
+
+def _convert(project: Project, target: str) -> None:
+    convert(Store.existing(project.path), target, wait=1, on_snapshot=lambda done, total: None)
+
+
+def _names(project: Project) -> tuple[set[str], set[str]]:
+    return set(os.listdir(project.path)), set(os.listdir(project.path / ".agsekit"))
+
+
+def test_a_kill_at_any_moment_of_a_conversion_leaves_nothing_behind_that_the_next_writer_does_not_remove(
+    volatile_project: Project,
+) -> None:
+    project = volatile_project
+    for number in range(3):
+        (project.source / f"file{number}").write_text(f"{number}")
+        project.snapshot()
+    original, target = project.backend, OTHER[project.backend]
+    wanted = {snapshot.id: project.saved(snapshot) for snapshot in project.snapshots()}
+    project.snapshot()
+    before = _names(project)
+    kills = 0
+    for number in range(1, 10**6, 3):
+
+        def act(number: int = number) -> None:
+            kill_at_call(number)
+            _convert(project, target)
+
+        outcome = run_in_child(act)
+
+        assert outcome.error is None
+        assert {snapshot.id for snapshot in project.snapshots()} == set(wanted)
+        project.backend = json.loads((project.path / ".agsekit" / "config.json").read_text())["backend"]
+        assert not project.snapshot(wait=0).created
+        if project.backend == target:
+            break
+        assert _names(project) == before
+        kills += 1
+    assert kills > 20
+    assert {snapshot.id: project.saved(snapshot) for snapshot in project.snapshots()} == wanted
+    _convert(project, original)
+    project.backend = original
+    assert _names(project)[0] == before[0]
+
+
+def test_a_kill_while_the_old_backend_is_removed_is_made_up_for(volatile_project: Project) -> None:
+    project = volatile_project
+    _history(project)
+    target = OTHER[project.backend]
+    wanted = {snapshot.id: project.saved(snapshot) for snapshot in project.snapshots()}
+    copy = project.home / "copy"
+    copy_tree(project.path, copy)
+    project.path.rename(project.home / "untouched")
+    for number in range(1, 1000, 4):
+        copy_tree(project.home / "untouched", project.path)
+
+        def act(number: int = number) -> int:
+            def kill_later(store: Store, successor: Store) -> None:
+                kill_at_call(number)
+                finish(store, successor)
+
+            finish = Store.finish_conversion
+            setattr(Store, "finish_conversion", kill_later)  # noqa: B010 - in this child process only
+            _convert(project, target)
+            return 0
+
+        outcome = run_in_child(act)
+
+        with Store.existing(project.path).locked(wait=0):
+            pass
+        assert {snapshot.id: project.saved(snapshot) for snapshot in project.snapshots()} == wanted
+        rsync = {"rsync": set(wanted), "git": {"shadow.git"}}
+        backend = json.loads((project.path / ".agsekit" / "config.json").read_text())["backend"]
+        assert _names(project)[0] == rsync[backend] | {".agsekit"}
+        if not outcome.signal:
+            break
+        remove_tree(project.path)
+    assert number > 10
+
+
+def test_a_folder_of_somebody_else_is_never_taken_for_the_rest_of_a_conversion(tmp_path: Path) -> None:
+    project = Project(tmp_path, "git")
+    _history(project)
+    taken = project.path / project.snapshots()[0].id
+    taken.mkdir()
+    (taken / "precious").write_text("mine")
+
+    with pytest.raises(StorageError, match="none of its snapshots"):
+        _convert(project, "rsync")
+
+    records = project.path / ".agsekit" / "trees-2"
+    copy_tree(project.path / ".agsekit" / "trees", records)  # as a crash between the two would leave it
+    copy_tree(project.path / ".agsekit" / "bases", project.path / ".agsekit" / "bases-2")
+    project.snapshot()
+    assert (taken / "precious").read_text() == "mine"
+    assert not records.exists()
+
+
+def test_after_a_conversion_to_git_the_record_knows_the_trees_of_unchanged_folders(tmp_path: Path) -> None:
+    project = Project(tmp_path, "rsync")
+    _history(project)
+
+    _convert(project, "git")
+
+    tree = Store.existing(project.path).tree(project.snapshots()[-1])
+    assert tree.folders[b""].digest(tree.folders[b""].position(b"src")) != NO_DIGEST
+    assert _findings(project) == []
+
+
+def test_an_error_at_any_moment_of_the_switch_to_another_backend_loses_nothing(volatile_project: Project) -> None:
+    project = volatile_project
+    (project.source / "file").write_text("1")
+    project.snapshot()
+    wanted = {snapshot.id: project.saved(snapshot) for snapshot in project.snapshots()}
+    project.path.rename(project.home / "untouched")
+    for number in range(1, 1000):
+        copy_tree(project.home / "untouched", project.path)
+
+        def act(number: int = number) -> bool:
+            def fail_later(store: Store, successor: Store) -> None:
+                fail_at_call(number, errno.EIO)
+                finish(store, successor)
+
+            finish = Store.finish_conversion
+            setattr(Store, "finish_conversion", fail_later)  # noqa: B010 - in this child process only
+            _convert(project, OTHER[project.backend])
+            return True
+
+        outcome = run_in_child(act)
+
+        assert outcome.error is None or isinstance(outcome.error, StorageError)
+        assert {snapshot.id: project.saved(snapshot) for snapshot in project.snapshots()} == wanted
+        if outcome.value:
+            break
+        remove_tree(project.path)
+    assert number > 5

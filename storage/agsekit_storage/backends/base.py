@@ -116,8 +116,11 @@ class Backend(Protocol):
         """Return how many bytes of deleted snapshots still take space, which maintenance will free."""
         ...
 
-    def clear(self) -> None:
-        """Remove everything that this backend keeps in the store, for good."""
+    def clear(self, snapshot_ids: Sequence[str]) -> None:
+        """Remove some snapshots, as far as they are present, and with the last one all that is kept beside them.
+
+        A crash leaves something that `recover` and another call finish.
+        """
         ...
 
 

@@ -126,9 +126,12 @@ class GitShadowBackend:
             pack.close()
         self._repository.forget_pack(_RELINKED)
 
-    def clear(self) -> None:
-        """See `Backend.clear`."""
-        self._repository.remove()
+    def clear(self, snapshot_ids: Sequence[str]) -> None:
+        """See `Backend.clear`: a repository is removed as a whole, once nothing else is in it."""
+        if set(self.present()) <= set(snapshot_ids):
+            self._repository.remove()
+        else:
+            self.delete([each for each in self.present() if each in snapshot_ids])
 
 
 def _commit(tree: bytes, parent: Optional[str], seconds: int, message: str) -> bytes:

@@ -107,9 +107,9 @@ class RsyncLinksBackend:
         for trash in doomed:
             remove_tree(trash)
 
-    def clear(self) -> None:
+    def clear(self, snapshot_ids: Sequence[str]) -> None:
         """See `Backend.clear`."""
-        self.delete(self.present())
+        self.delete([each for each in self.present() if each in snapshot_ids])
 
     def _partial(self, snapshot_id: str) -> Path:
         return self._store / (snapshot_id + naming.PARTIAL)
