@@ -16,6 +16,7 @@ from typing import NoReturn, Optional
 
 from agsekit.errors import AgsekitError
 from agsekit.i18n import _
+from agsekit.masking import masked
 
 
 @dataclass(frozen=True)
@@ -55,18 +56,29 @@ class Runner:
 
     Args:
         environment: the environment of every program.
-        trace: called with one line per program started, for `--debug`; argv never holds a secret,
-            so the line can be shown as it is.
+        trace: called with one line per program started, for `--debug`; secrets are masked in it.
     """
 
     def __init__(self, environment: Mapping[str, str], *, trace: Optional[Callable[[str], None]] = None) -> None:
         self.environment = dict(environment)
         self._trace = trace
+        self._secrets: set[str] = set()
+
+    def hide(self, secret: str) -> None:
+        """Mask a value in all that is traced from now on."""
+        if secret:
+            self._secrets.add(secret)
+
+    def with_environment(self, environment: Mapping[str, str]) -> Runner:
+        """Return a runner with another environment that traces to the same place, and masks the same."""
+        other = Runner(environment, trace=self._trace)
+        other._secrets = self._secrets
+        return other
 
     def trace(self, argv: Sequence[str]) -> None:
         """Report a program that is about to be started."""
         if self._trace:
-            self._trace(shlex.join(argv))
+            self._trace(shlex.join(masked(argv, self._secrets)))
 
     def run(
         self,

@@ -12,13 +12,16 @@ from typing import Any, Optional
 
 from agsekit.agent_types import agent_types
 from agsekit.agents.arguments import merge_arguments
+from agsekit.agents.environment import resolve_environment
 from agsekit.agents.told import without_secrets
-from agsekit.config.model import Agent, Config, Mount, Vm
+from agsekit.config.allowed import refuse_forbidden
+from agsekit.config.model import GUEST_HOME, Agent, Config, Mount, Vm
 from agsekit.config.select import agent_named, mount_for, vm_for_run
-from agsekit.engines.base import Engine, GuestCommand, MountPoint
+from agsekit.engines.base import Engine, GuestCommand, MountPoint, ProgramNotInside
 from agsekit.errors import AgsekitError, NotFoundError
 from agsekit.i18n import _
 from agsekit.network.proxychains import choose_proxy, through_proxy
+from agsekit.process import Runner
 from agsekit.protection.session import ProtectedRun, Summary
 from agsekit.protection.target import refuse_mounted_store, target_of
 from agsekit.terminal import run_foreground
@@ -76,12 +79,15 @@ class RunHooks:
     on_ready: Callable[[Sequence[MountPoint]], None] = lambda mounts: None
 
 
-def plan_run(config: Config, request: RunRequest) -> RunPlan:
-    """Find agent, mount, VM and command.
+def plan_run(
+    config: Config, request: RunRequest, runner: Runner, *, on_warning: Callable[[str], None] = lambda text: None
+) -> RunPlan:
+    """Find agent, mount, VM and command; look up the values of the environment that come from the host.
 
     Raises:
         NotFoundError: one of them is not in the configuration, or the folder is in no mount.
         UsageError: the proxy is none.
+        AgsekitError: the agent is not allowed there, or a value of its environment cannot be had.
     """
     agent = agent_named(config, request.agent)
     mount = mount_for(config, request.folder or request.working_folder, vm=request.vm)
@@ -98,18 +104,31 @@ def plan_run(config: Config, request: RunRequest) -> RunPlan:
             ),
             hint=_("leave out --vm, or add a mount for this VM to {path}").format(path=config.path),
         )
+    refuse_forbidden(config, agent, vm, mount)
     if mount and request.backups:
         refuse_mounted_store(mount.backup, config)
     guest_folder = _guest_folder(mount, request.folder or request.working_folder) if mount else None
-    run_id = time.strftime("%Y%m%d-%H%M%S-", time.gmtime()) + secrets.token_hex(3)
-    arguments = _arguments(agent, request)
-    proxied = through_proxy([*_program(agent), *arguments], agent.env, choose_proxy(request.proxy, agent, vm))
-    command = GuestCommand(proxied.argv, run_id, proxied.env, guest_folder, request.tty)
-    told = without_secrets(arguments, agent.env.values())
-    return RunPlan(run_id, agent, vm, mount, guest_folder, command, told)
+    run_id = new_run_id()
+    proxy = choose_proxy(request.proxy, agent, vm)
+    program, arguments = program_of(agent), _arguments(agent, request)
+    env = resolve_environment(agent.env, runner, on_warning=on_warning)
+    proxied = through_proxy([*program, *arguments], env, proxy)
+    command = GuestCommand(proxied.argv, run_id, proxied.env, guest_folder, request.tty, own_home(agent), program[0])
+    return RunPlan(run_id, agent, vm, mount, guest_folder, command, without_secrets(arguments, env.values()))
 
 
-def _program(agent: Agent) -> Sequence[str]:
+def new_run_id() -> str:
+    """Return the name of a run, which no other has."""
+    return time.strftime("%Y%m%d-%H%M%S-", time.gmtime()) + secrets.token_hex(3)
+
+
+def own_home(agent: Agent) -> Optional[PurePosixPath]:
+    """Return the home of a profile that shares none, inside the VM."""
+    return GUEST_HOME / ".agsekit/homes" / agent.name if agent.own_home else None
+
+
+def program_of(agent: Agent) -> Sequence[str]:
+    """Return the command of an agent, without arguments."""
     if agent.command:
         return agent.command
     binary = agent_types()[agent.type].binary
@@ -133,6 +152,7 @@ def execute_run(
     """Run the agent and return its exit code, and what it did to the folder when that is protected.
 
     Raises:
+        ProgramNotInside: the agent is not installed in the VM.
         AgsekitError, StorageError: something failed before the agent started; nothing runs.
     """
     mounts = [MountPoint(plan.mount.source, plan.mount.target)] if plan.mount else []
@@ -152,6 +172,8 @@ def execute_run(
         command = engine.command(plan.vm, mounts, plan.command)
         hooks.on_started(command.argv)
         code = run_foreground(command)
+        if code == NOT_FOUND:
+            refuse_missing_program(plan.vm, engine, plan.command)
     finally:
         try:
             end_inside()
@@ -162,6 +184,31 @@ def execute_run(
             if protection:
                 summary = protection.end(on_event=hooks.on_snapshot, exit_code=code)
     return code, summary
+
+
+NOT_FOUND = 127
+"""What a shell ends with that cannot find a program."""
+
+
+def refuse_missing_program(vm: Vm, engine: Engine, command: GuestCommand) -> None:
+    """Say why a command ended with 127, if it was because its program is not installed inside.
+
+    Raises:
+        ProgramNotInside: it was.
+    """
+    program = command.program or command.argv[0]
+    if "/" in program or "PATH" in command.env:
+        return
+    looking = ["bash", "-lc", 'command -v -- "$1" >/dev/null', "agsekit", program]
+    try:
+        found = engine.run_inside(vm, looking).returncode == 0
+    except AgsekitError:
+        return
+    if not found:
+        raise ProgramNotInside(
+            _("there is no program {name} in VM '{vm}'").format(name=repr(program), vm=vm.name),
+            hint=_("install it there with `agsekit shell {vm}`").format(vm=vm.name),
+        )
 
 
 def _protection(plan: RunPlan, mount: Mount, home: Path) -> ProtectedRun:

@@ -7,21 +7,24 @@ from typing import Annotated, Optional
 
 import typer
 
+from agsekit.agent_types import CUSTOM
 from agsekit.agents.run import RunHooks, RunPlan, RunRequest, execute_run, plan_run
 from agsekit.cli import render
 from agsekit.cli.context import Context
 from agsekit.cli.options import context_of, passed_on
 from agsekit.cli.pages import page
 from agsekit.cli.snapshots import restore_command
-from agsekit.config.model import Mount
-from agsekit.engines.base import Engine, MountPoint
+from agsekit.config.model import Agent, Mount, Vm
+from agsekit.engines.base import Engine, MountPoint, ProgramNotInside
 from agsekit.engines.registry import engine_for
 from agsekit.errors import AgsekitError, ExitCode, UsageError
 from agsekit.i18n import _
 from agsekit.machines.wake import wake
+from agsekit.process import Runner
 from agsekit.protection.session import Summary
 from agsekit.protection.upkeep import keep_small
 from agsekit_storage.errors import StorageError
+from agsekit_storage.events import Event
 from agsekit_storage.model import Changes
 
 _SHOWN = 4
@@ -66,29 +69,31 @@ def run(
         tty=sys.stdin.isatty() and sys.stdout.isatty(),
         proxy=proxychains,
     )
+    runner = context.runner()
     try:
-        code, summary, plan = _run(context, request)
+        code, summary, plan = _run(context, request, runner)
     except UsageError:
         raise
     except (AgsekitError, StorageError, OSError) as error:
         render.print_failure(error)
         raise typer.Exit(ExitCode.NOT_STARTED) from None
     if summary and plan.mount:
-        _warn_of(summary)
+        _say_failures(summary)
         if not context.quiet:
+            _warn_of(summary)
             if sys.stderr.isatty():
                 render.say()  # the agent may have left the cursor anywhere in a line
             _show_summary(summary, plan.mount)
-        keep_small(plan.mount.backup, context.runner())
+        keep_small(plan.mount.backup, runner)
     raise typer.Exit(code)
 
 
-def _run(context: Context, request: RunRequest) -> tuple[int, Optional[Summary], RunPlan]:
+def _run(context: Context, request: RunRequest, runner: Runner) -> tuple[int, Optional[Summary], RunPlan]:
     config = context.load_config()
+    warn = _silent if context.quiet else lambda text: render.warn(render.safe(text))
     for warning in config.warnings:
-        render.warn(render.safe(warning))
-    plan = plan_run(config, request)
-    runner = context.runner()
+        warn(warning)
+    plan = plan_run(config, request, runner, on_warning=warn)
     engine = engine_for(plan.vm, runner, data_folder=context.data_folder)
     say = _silent if context.quiet else render.say
     notice = engine.notice(plan.vm)
@@ -101,13 +106,26 @@ def _run(context: Context, request: RunRequest) -> tuple[int, Optional[Summary],
     with render.snapshot_progress(_("Saving"), shown=not context.quiet) as on_event:
         hooks = RunHooks(
             on_status=lambda text: say(render.safe(text)),
-            on_snapshot=on_event,
+            on_snapshot=_ignore if context.quiet else on_event,
             on_protected=lambda first: None,
             on_started=runner.trace,
             on_ready=lambda mounts: _wake(context, plan, engine, mounts, say),
         )
-        code, summary = execute_run(plan, engine, backups=request.backups, home=context.home, hooks=hooks)
+        try:
+            code, summary = execute_run(plan, engine, backups=request.backups, home=context.home, hooks=hooks)
+        except ProgramNotInside as error:
+            raise not_installed(plan.agent, plan.vm, error) from None
     return code, summary, plan
+
+
+def not_installed(agent: Agent, vm: Vm, error: ProgramNotInside) -> ProgramNotInside:
+    """Return the error for an agent that is not there inside: one of agsekit's own types can be installed."""
+    if agent.type == CUSTOM:
+        return error
+    return ProgramNotInside(
+        _("{agent} is not installed in VM '{vm}'").format(agent=agent.name, vm=vm.name),
+        hint=_("install it with `agsekit install-agents {agent} {vm}`").format(agent=agent.name, vm=vm.name),
+    )
 
 
 def _wake(
@@ -122,9 +140,16 @@ def _silent(text: str) -> None:
     """Say nothing."""
 
 
-def _warn_of(summary: Summary) -> None:
+def _ignore(event: Event) -> None:
+    """Show nothing of a snapshot."""
+
+
+def _say_failures(summary: Summary) -> None:
     for failure in summary.failures:
         render.warn(_("a snapshot failed: {reason}").format(reason=render.safe(failure)))
+
+
+def _warn_of(summary: Summary) -> None:
     if summary.after and summary.after.mass_loss:
         render.warn(render.mass_loss(summary.after))
     if summary.changed_rules:

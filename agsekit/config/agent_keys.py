@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from agsekit.agent_types import CUSTOM, agent_types
-from agsekit.config import shapes
+from agsekit.config import fields, shapes
 from agsekit.config.key import Key, Table
 
 _TYPES = [*agent_types(), *(alias for each in agent_types().values() for alias in each.aliases)]
@@ -20,9 +20,11 @@ AGENT = Table(
         ),
         Key(
             "env",
-            "The environment of the agent. It may hold keys: keep the file to yourself (chmod 600).",
+            "The environment of the agent. A value is text, or fetched on the host when the agent starts: "
+            "{env: NAME}, {file: PATH} or {command: [PROGRAM, ARGUMENT]}. With keys in it, keep the file to yourself "
+            "(chmod 600).",
             shapes.ENVIRONMENT,
-            example={"OPENAI_MODEL": "qwen3-coder"},
+            example={"OPENAI_MODEL": "qwen3-coder", "OPENAI_API_KEY": {"command": ["pass", "show", "openai"]}},
             default={},
         ),
         Key(
@@ -45,6 +47,13 @@ AGENT = Table(
             shapes.PROXY,
             example="http://127.0.0.1:3128",
             otherwise="what the VM says",
+        ),
+        Key(
+            "home",
+            "shared: the home of the VM. own: a home inside that no other profile uses, with a login of its own.",
+            shapes.one_of(fields.HOMES),
+            example="own",
+            default="shared",
         ),
         Key(
             "command",

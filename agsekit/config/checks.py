@@ -73,5 +73,20 @@ def check_config_out_of_reach(path: Path, placed: Sequence[PlacedMount]) -> None
             each.table.warn("source", _("holds this configuration, so an agent could rewrite it; keep it elsewhere"))
 
 
+def word_within(words: Sequence[str], sources: Sequence[Path]) -> Path | None:
+    """Return the source that an absolute path among the words lies in, as it is written or really; else None."""
+    for word in words:
+        if word.startswith("/"):
+            places = (Path(os.path.normpath(word)), Path(os.path.realpath(word)))
+            for source in sources:
+                if any(_is_within(place, folder) for place in places for folder in _spellings(source)):
+                    return source
+    return None
+
+
+def _spellings(folder: Path) -> tuple[Path, Path]:
+    return folder, Path(os.path.realpath(folder))
+
+
 def _is_within(path: Path, folder: Path) -> bool:
     return path == folder or folder in path.parents

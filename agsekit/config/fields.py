@@ -18,6 +18,7 @@ from agsekit.i18n import _
 ENGINES = ("multipass", "bubblewrap")
 BACKENDS = ("rsync", "git")
 FORWARD_KINDS = ("local", "remote", "socks5")
+HOMES = ("shared", "own")
 PROXY_SCHEMES = ("http", "https", "socks4", "socks5")
 
 _MEBIBYTE = 1024**2
@@ -110,6 +111,11 @@ def parse_backend(text: str) -> str:
 def parse_forward_kind(text: str) -> str:
     """Return the kind of a tunnel."""
     return parse_choice(text, FORWARD_KINDS)
+
+
+def parse_home(text: str) -> str:
+    """Return whose home an agent uses inside."""
+    return parse_choice(text, HOMES)
 
 
 def parse_agent_type(text: str) -> str:
@@ -235,7 +241,7 @@ def _parse_ipv6(text: str) -> str:
 
 
 def parse_host_folder(text: str, *, home: Path) -> Path:
-    """Return an absolute folder of the host; a leading `~` is `home`, links are not resolved."""
+    """Return an absolute path of the host; a leading `~` is `home`, links are not resolved."""
     _refuse_odd_path(text)
     if text == "~" or text.startswith("~/"):
         return home / text[2:].lstrip("/")

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import functools
 import stat
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from agsekit.agent_types import CUSTOM
 from agsekit.config import fields, keys
+from agsekit.config.agent_fields import Surroundings, load_allowed_agents, load_env
 from agsekit.config.checks import PlacedMount, check_config_out_of_reach, check_mounts
 from agsekit.config.model import GUEST_HOME, Address, Agent, Config, Mount, PortForward, Proxy, Vm
 from agsekit.config.problems import Problems, quoted, with_suggestion
-from agsekit.config.tables import Table, entries_of, items_of, parsed
+from agsekit.config.tables import Table, entries_of, items_of
 from agsekit.config.yaml_nodes import Value, construct, load_root, read_limited
 from agsekit.i18n import _
 from agsekit_storage.retention import Policy
@@ -31,14 +32,15 @@ def load_config(path: Path, *, home: Path) -> Config:
     data, mode = read_limited(path)
     problems = Problems(path)
     root = _root_table(load_root(data, problems), problems)
-    vms = _load_vms(root, problems)
-    placed = _load_mounts(root, vms, home, problems)
+    known = [name for name, _agent in _entries(root, "agents")]
+    vms = _load_vms(root, known, problems)
+    placed = _load_mounts(root, vms, known, home, problems)
     check_mounts(placed)
-    agents = _load_agents(root, vms, problems)
+    agents = _load_agents(root, vms, Surroundings(home, [each.mount.source for each in placed]), problems)
     problems.raise_if_any()
 
     mounts = tuple(each.mount for each in placed)
-    has_values = any(value for agent in agents.values() for value in agent.env.values())
+    has_values = any(agent.holds_values for agent in agents.values())
     if stat.S_ISREG(mode) and mode & _READABLE_BY_OTHERS and has_values:
         root.warn("agents", _("others can read the keys in this file; run `chmod 600 {path}`").format(path=path))
     check_config_out_of_reach(path, placed)
@@ -65,15 +67,20 @@ def _named(root: Table, key: str, parse_name: Callable[[str], str], problems: Pr
     return entries
 
 
-def _load_vms(root: Table, problems: Problems) -> dict[str, Vm]:
+def _entries(root: Table, key: str) -> list[tuple[str, Value]]:
+    value = root.get(key)
+    return (value.entries or []) if value else []
+
+
+def _load_vms(root: Table, agents: Sequence[str], problems: Problems) -> dict[str, Vm]:
     entries = _named(root, "vms", fields.parse_vm_name, problems)
     value = root.get("vms")
     if not entries and (value is None or value.entries is not None):
         root.problem("vms", _("must hold at least one VM"))
-    return {name: _load_vm(name, Table(value, keys.VM.names, problems), problems) for name, value in entries}
+    return {name: _load_vm(name, Table(value, keys.VM.names, problems), agents, problems) for name, value in entries}
 
 
-def _load_vm(name: str, table: Table, problems: Problems) -> Vm:
+def _load_vm(name: str, table: Table, agents: Sequence[str], problems: Problems) -> Vm:
     default = Vm(name)
     return Vm(
         name=name,
@@ -84,6 +91,7 @@ def _load_vm(name: str, table: Table, problems: Problems) -> Vm:
         cloud_init=_load_cloud_init(table),
         proxy=_load_proxy(table),
         port_forwarding=_load_forwards(table, problems),
+        allowed_agents=load_allowed_agents(table, agents),
     )
 
 
@@ -126,14 +134,18 @@ def _load_forward(table: Table) -> PortForward | None:
     return PortForward(kind, vm_address, host_address)
 
 
-def _load_mounts(root: Table, vms: Mapping[str, Vm], home: Path, problems: Problems) -> list[PlacedMount]:
+def _load_mounts(
+    root: Table, vms: Mapping[str, Vm], agents: Sequence[str], home: Path, problems: Problems
+) -> list[PlacedMount]:
     value = root.get("mounts")
     items = [] if value is None else items_of(value, problems)
-    placed = (_load_mount(Table(item, keys.MOUNT.names, problems), vms, home, problems) for item in items)
+    placed = (_load_mount(Table(item, keys.MOUNT.names, problems), vms, agents, home, problems) for item in items)
     return [each for each in placed if each is not None]
 
 
-def _load_mount(table: Table, vms: Mapping[str, Vm], home: Path, problems: Problems) -> PlacedMount | None:
+def _load_mount(
+    table: Table, vms: Mapping[str, Vm], agents: Sequence[str], home: Path, problems: Problems
+) -> PlacedMount | None:
     source = table.required("source", functools.partial(fields.parse_source, home=home))
     vm = table.parsed("vm", str, next(iter(vms), ""))
     if "vm" in table and vms and vm not in vms:
@@ -154,6 +166,7 @@ def _load_mount(table: Table, vms: Mapping[str, Vm], home: Path, problems: Probl
         backend=backend,
         exclude=exclude,
         keep=_load_policy(table, problems),
+        allowed_agents=load_allowed_agents(table, agents),
     )
     return PlacedMount(mount, table)
 
@@ -176,13 +189,13 @@ def _load_policy(table: Table, problems: Problems) -> Policy:
     )
 
 
-def _load_agents(root: Table, vms: Mapping[str, Vm], problems: Problems) -> dict[str, Agent]:
+def _load_agents(root: Table, vms: Mapping[str, Vm], around: Surroundings, problems: Problems) -> dict[str, Agent]:
     entries = _named(root, "agents", fields.parse_agent_name, problems)
     tables = {name: Table(value, keys.AGENT.names, problems) for name, value in entries}
-    return {name: _load_agent(name, table, vms, problems) for name, table in tables.items()}
+    return {name: _load_agent(name, table, vms, around, problems) for name, table in tables.items()}
 
 
-def _load_agent(name: str, table: Table, vms: Mapping[str, Vm], problems: Problems) -> Agent:
+def _load_agent(name: str, table: Table, vms: Mapping[str, Vm], around: Surroundings, problems: Problems) -> Agent:
     agent_type = table.required("type", fields.parse_agent_type)
     vm = table.optional("vm", str)
     if vm is not None and vms and vm not in vms:
@@ -191,26 +204,14 @@ def _load_agent(name: str, table: Table, vms: Mapping[str, Vm], problems: Proble
     return Agent(
         name=name,
         type=agent_type or CUSTOM,
-        env=_load_env(table, problems),
+        env=load_env(table, around, problems),
         default_args=table.words("default-args"),
         vm=vm,
         proxy=proxy,
         proxy_disabled="proxychains" in table and proxy is None,
         command=_load_command(table, agent_type),
+        own_home=table.parsed("home", fields.parse_home, "shared") == "own",
     )
-
-
-def _load_env(table: Table, problems: Problems) -> dict[str, str]:
-    value = table.get("env")
-    env: dict[str, str] = {}
-    for name, entry in entries_of(value, problems) if value else []:
-        try:
-            fields.parse_variable_name(name)
-        except fields.InvalidValueError as error:
-            problems.add(entry.line, entry.path, str(error))
-        text = "" if entry.is_null else parsed(entry, fields.parse_variable_value, problems)
-        env[name] = text or ""
-    return env
 
 
 def _load_command(table: Table, agent_type: str | None) -> tuple[str, ...]:

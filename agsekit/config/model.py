@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
-from typing import Any, Optional
+from typing import Any, Optional, Union
 
 from agsekit_storage.retention import Policy
 
@@ -43,8 +43,16 @@ class PortForward:
 
 
 @dataclass(frozen=True)
+class AllowedAgents:
+    """The only agents that may be used somewhere, and where that is written: `file:line: key.path`."""
+
+    names: Sequence[str]
+    place: str
+
+
+@dataclass(frozen=True)
 class Vm:
-    """An isolated machine. `ram` and `disk` are bytes."""
+    """An isolated machine. `ram` and `disk` are bytes; `allowed_agents` None lets every agent in."""
 
     name: str
     engine: str = "multipass"
@@ -54,6 +62,7 @@ class Vm:
     cloud_init: Mapping[str, Any] = field(default_factory=dict)
     proxy: Optional[Proxy] = None
     port_forwarding: Sequence[PortForward] = ()
+    allowed_agents: Optional[AllowedAgents] = None
 
 
 @dataclass(frozen=True)
@@ -62,7 +71,8 @@ class Mount:
 
     `source` and `backup` are absolute host paths with `~` expanded but links not resolved;
     `interval` is minutes between snapshots; `backend` None means what the store has; `exclude` holds trusted
-    gitignore patterns; `keep` says how long snapshots are kept and how much they may take.
+    gitignore patterns; `keep` says how long snapshots are kept and how much they may take. `allowed_agents` None
+    leaves it to the mounts around this one.
     """
 
     source: Path
@@ -73,25 +83,49 @@ class Mount:
     backend: Optional[str] = None
     exclude: Sequence[str] = ()
     keep: Policy = field(default_factory=Policy)
+    allowed_agents: Optional[AllowedAgents] = None
+
+
+@dataclass(frozen=True)
+class FromHost:
+    """A value that is looked up on the host when an agent starts, so that the configuration need not hold it.
+
+    `kind` is `env`, `file` or `command`, and `words` the name of the variable, the absolute path, or argv. `place`
+    is where that is written: `file:line: key.path`.
+    """
+
+    kind: str
+    words: Sequence[str]
+    place: str
+
+
+EnvValue = Union[str, FromHost]
 
 
 @dataclass(frozen=True)
 class Agent:
     """A profile of an agent. `type` is canonical (`claude` is read as `claude-code`).
 
-    `env` may hold secrets: never log it. `command` is set for the type `custom` only; `vm` is None
+    `env` may hold secrets: never log it. `own_home` gives it a home inside that no other profile uses.
+    `command` is set for the type `custom` only; `vm` is None
     when the profile names none. `proxy` is None when the profile does not say, and then the VM decides;
     `proxy_disabled` is True when it says so explicitly with an empty value.
     """
 
     name: str
     type: str
-    env: Mapping[str, str] = field(default_factory=dict, repr=False)
+    env: Mapping[str, EnvValue] = field(default_factory=dict, repr=False)
     default_args: Sequence[str] = ()
     vm: Optional[str] = None
     proxy: Optional[Proxy] = None
     proxy_disabled: bool = False
     command: Sequence[str] = ()
+    own_home: bool = False
+
+    @property
+    def holds_values(self) -> bool:
+        """Whether values of the environment stand in the configuration itself; they may be keys."""
+        return any(value and isinstance(value, str) for value in self.env.values())
 
 
 @dataclass(frozen=True)

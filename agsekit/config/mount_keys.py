@@ -86,5 +86,13 @@ MOUNT = Table(
             example="5G",
             otherwise="no limit",
         ),
+        Key(
+            "allowed-agents",
+            "The names of the agents that may work on this folder; an empty list lets none in. The innermost mount "
+            "with a list decides.",
+            shapes.AGENT_NAMES,
+            example=["helper"],
+            otherwise="every agent may, unless a mount around it says otherwise",
+        ),
     ),
 )

@@ -49,9 +49,12 @@ class Problems:
         hint = _("`agsekit config-example FILE` writes an example that shows every key")
         return ConfigError("\n".join(_in_order(self._found)), hint=hint)
 
+    def place(self, line: int, path: str) -> str:
+        """Return where something is written: `file:line: key.path`."""
+        return f"{self.file}:{line}: {path}" if path else f"{self.file}:{line}"
+
     def _at(self, line: int, path: str, problem: str) -> str:
-        place = f"{self.file}:{line}:"
-        return " ".join((place, f"{path}:", problem) if path else (place, problem))
+        return f"{self.place(line, path)}: {problem}"
 
 
 def _in_order(noted: list[tuple[int, str]]) -> tuple[str, ...]:

@@ -57,6 +57,23 @@ WORDS: Shape = {"type": ["array", *_WORD], "items": {"type": _WORD}}
 ENVIRONMENT: Shape = {
     "type": "object",
     "propertyNames": text(fields.VARIABLE),
-    "additionalProperties": {"type": [*_WORD, "null"]},
+    "additionalProperties": {
+        "type": [*_WORD, "null", "object"],
+        "properties": {
+            "env": text(fields.VARIABLE),
+            "file": HOST_FOLDER,
+            "command": {
+                "type": ["array", *_WORD],
+                "minItems": 1,
+                "pattern": r"\S",
+                "items": [{"type": _WORD, "minLength": 1}],
+                "additionalItems": {"type": _WORD},
+            },
+        },
+        "additionalProperties": False,
+        "minProperties": 1,
+        "maxProperties": 1,
+    },
 }
+AGENT_NAMES: Shape = {"type": ["array", "null"], "items": text(fields.AGENT_NAME)}
 MAPPING: Shape = {"type": "object"}

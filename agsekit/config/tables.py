@@ -45,6 +45,10 @@ class Table:
         """Return the line to name for a key: its own, or that of the whole table when it is missing."""
         return self._values[key].line if key in self._values else self._line
 
+    def place(self, key: str) -> str:
+        """Return where a key is written: `file:line: key.path`."""
+        return self._problems.place(self.line(key), key_path(self.path, key))
+
     def problem(self, key: str, text: str) -> None:
         """Note a problem of a key, which may be missing."""
         self._problems.add(self.line(key), key_path(self.path, key), text)

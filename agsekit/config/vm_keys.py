@@ -74,5 +74,12 @@ VM = Table(
             table=FORWARD,
             form="list",
         ),
+        Key(
+            "allowed-agents",
+            "The names of the agents that may run in this VM; an empty list lets none in.",
+            shapes.AGENT_NAMES,
+            example=["helper"],
+            otherwise="every agent may",
+        ),
     ),
 )

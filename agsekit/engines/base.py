@@ -12,7 +12,19 @@ from pathlib import Path, PurePosixPath
 from typing import Optional, Protocol
 
 from agsekit.config.model import Vm
+from agsekit.errors import EngineError
 from agsekit.process import Completed
+
+
+class ProgramNotInside(EngineError):
+    """The program of a command is not installed inside."""
+
+
+TERMINAL_VARIABLES = (
+    *("TERM", "COLORTERM", "COLORFGBG", "TERM_PROGRAM", "TERM_PROGRAM_VERSION"),
+    *("NO_COLOR", "FORCE_COLOR", "CLICOLOR", "CLICOLOR_FORCE"),
+)
+"""What tells a program of the abilities of the user's terminal, and of its colours."""
 
 OnEvent = Callable[[str], None]
 """Called with one translated sentence when something that takes long begins."""
@@ -90,6 +102,8 @@ class GuestCommand:
 
     `run_id` names this run, so that `terminate` can find its processes; letters, digits and hyphens.
     `tty` says that the command gets the terminal of the caller: only when input and output both are one.
+    `home` is a home folder of its own, below that of the VM; it is made when it is missing, for its user alone.
+    `program` is what has to be installed inside where that is not the first word of `argv`.
     """
 
     argv: Sequence[str]
@@ -97,6 +111,8 @@ class GuestCommand:
     env: Mapping[str, str] = field(default_factory=dict, repr=False)
     cwd: Optional[PurePosixPath] = None
     tty: bool = False
+    home: Optional[PurePosixPath] = None
+    program: Optional[str] = None
 
 
 @dataclass(frozen=True)
@@ -190,6 +206,10 @@ class Engine(Protocol):
 
         Exactly the given mounts, and nothing else of the host, can be seen inside by an engine that
         mounts per command; an engine with lasting mounts ignores them here.
+
+        Raises:
+            ProgramNotInside: the program is not installed inside, as far as the engine can tell from outside; else
+                the command ends with 127.
         """
         ...
 

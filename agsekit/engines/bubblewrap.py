@@ -172,13 +172,16 @@ class BubblewrapEngine:
     def command(self, vm: Vm, mounts: Sequence[MountPoint], command: GuestCommand) -> HostCommand:
         """Return the bwrap command; the environment travels through a descriptor, never through argv."""
         bwrap = sandbox_support.find_bwrap(self._runner)
-        home, cwd = self._home(vm), command.cwd or GUEST_HOME
+        home, own_home = self._home(vm), command.home or GUEST_HOME
+        cwd = command.cwd or own_home
         sandbox_mounts.check_mounts(mounts)
         sandbox_mounts.prepare_targets(home, mounts)
+        sandbox_mounts.prepare_home(home, own_home)
         sandbox_mounts.check_working_folder(cwd, home, mounts)
         inside = sandbox_view.environment(self._runner.environment, vm=vm.name, run_id=command.run_id, cwd=cwd)
+        inside["HOME"] = str(own_home)
         search = command.env.get("PATH", inside["PATH"])
-        check_program(command.argv[0], search, cwd=cwd, home=home, mounts=mounts, vm=vm.name)
+        check_program(command.program or command.argv[0], search, cwd=cwd, home=home, mounts=mounts, vm=vm.name)
         settings = _environment_arguments({**inside, **command.env})
         passwd, group = sandbox_view.accounts()
         system = [*sandbox_view.isolation_arguments(vm.name), *sandbox_view.system_arguments()]

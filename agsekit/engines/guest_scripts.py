@@ -39,6 +39,13 @@ mounted() {
   done
 }
 (record "$1") 2>/dev/null
+[ -z "$7" ] || {
+  (umask 077 && mkdir -p -- "$7") && chmod 700 -- "$7" || {
+    [ -z "$6" ] || rm -f -- "$6"
+    exit 125
+  }
+  export HOME="$7"
+}
 { [ -z "$4" ] || mounted "$5" "$4"; } && cd -- "$2" 2>/dev/null || {
   [ -z "$6" ] || rm -f -- "$6"
   printf 'agsekit: %s\n' "$3" >&2
@@ -51,11 +58,17 @@ if [ -n "$6" ]; then
   exec 9<&-
 fi
 export AGSEKIT_RUN_ID="$1"
-shift 6
+shift 7
+until [ "$1" = -- ]; do
+  export -- "$1"
+  shift
+done
+shift
 exec -- "$@"
 """
 """For `bash -lc`. Arguments: run id, folder, what to say when it is missing, the mount to wait for or
-nothing, the seconds to wait, file of secrets or nothing, argv.
+nothing, the seconds to wait, file of secrets or nothing, a home of its own or nothing, variables that are no
+secrets as `NAME=VALUE`, `--`, argv.
 
 After a restart of the daemon a machine runs some seconds before its mounts are back. The session and the
 start time of its leader are written down, so that a later process of the same number is not taken for it. No

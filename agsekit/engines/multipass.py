@@ -14,6 +14,7 @@ from pathlib import PurePosixPath
 from agsekit.config.model import GUEST_HOME, Vm
 from agsekit.engines import guest_scripts, multipass_answers, multipass_mounts
 from agsekit.engines.base import (
+    TERMINAL_VARIABLES,
     Capabilities,
     GuestCommand,
     HostCommand,
@@ -72,14 +73,23 @@ class MultipassEngine(MultipassLifecycle):
         """Return what to start on the host; with secrets this costs one call."""
         _check_run_id(command.run_id)
         secrets = self._store_secrets(vm, command.run_id, command.env) if command.env else ""
-        folder = command.cwd or self.home(vm)
+        folder = command.cwd or command.home or self.home(vm)
         problem = _("the folder {folder} does not exist in VM {name}, or is not mounted").format(
             folder=folder, name=vm.name
         )
         wait = [_mount_around(folder, mounts), str(self._mount_seconds)]
-        words = [command.run_id, str(folder), problem, *wait, secrets, *command.argv]
-        inside = ["bash", "-lc", guest_scripts.START_AGENT, "agsekit", *words]
+        home = str(command.home or "")
+        words = [command.run_id, str(folder), problem, *wait, secrets, home, *self._terminal(command), "--"]
+        inside = ["bash", "-lc", guest_scripts.START_AGENT, "agsekit", *words, *command.argv]
         return HostCommand(exec_command(vm, inside), dict(self._runner.environment))
+
+    def _terminal(self, command: GuestCommand) -> Sequence[str]:
+        """Return what ssh does not pass on of the user's terminal; TERM it does."""
+        if not command.tty:
+            return []
+        outside = self._runner.environment
+        names = [name for name in TERMINAL_VARIABLES if name != "TERM" and name not in command.env]
+        return [f"{name}={outside[name]}" for name in names if outside.get(name)]
 
     def terminate(self, vm: Vm, run_id: str) -> None:
         """End whatever the run still has inside, first asking and then killing."""

@@ -120,17 +120,26 @@ def prepare_targets(home: Path, mounts: Sequence[MountPoint]) -> None:
         above.append(mount)
 
 
+def prepare_home(home: Path, inside: PurePosixPath) -> None:
+    """Create a home folder below the private home, for its user alone.
+
+    Raises:
+        EngineError: a link or a file is in the way.
+    """
+    _make_folders(home, inside.relative_to(GUEST_HOME).parts, inside, mode=0o700)
+
+
 def _innermost(path: PurePosixPath, mounts: Iterable[MountPoint]) -> MountPoint | None:
     containing = [mount for mount in mounts if is_within(path, mount.target)]
     return max(containing, key=lambda mount: len(mount.target.parts), default=None)
 
 
-def _make_folders(base: Path, parts: Sequence[str], target: PurePosixPath) -> None:
+def _make_folders(base: Path, parts: Sequence[str], target: PurePosixPath, *, mode: int = 0o755) -> None:
     descriptor = os.open(base, _DIRECTORY)
     try:
         for part in parts:
             try:
-                os.mkdir(part, 0o755, dir_fd=descriptor)
+                os.mkdir(part, mode, dir_fd=descriptor)
             except FileExistsError:
                 pass
             deeper = os.open(part, _DIRECTORY, dir_fd=descriptor)
@@ -138,7 +147,9 @@ def _make_folders(base: Path, parts: Sequence[str], target: PurePosixPath) -> No
             descriptor = deeper
     except OSError as error:
         raise EngineError(
-            _("Nothing can be mounted on {target}: {reason}").format(target=target, reason=error.strerror),
+            _("The folder {target} cannot be made or used inside: {reason}").format(
+                target=target, reason=error.strerror
+            ),
             hint=_("look at {path} and move away what is there").format(path=base.joinpath(*parts)),
         ) from None
     finally:

@@ -7,8 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path, PurePosixPath
 
 from agsekit.config.model import GUEST_HOME
-from agsekit.engines.base import MountPoint
-from agsekit.errors import EngineError
+from agsekit.engines.base import MountPoint, ProgramNotInside
 from agsekit.i18n import _
 
 _SHARED = ("/usr/", "/bin/", "/sbin/", "/lib/", "/lib64/", "/nix/", "/run/current-system/")
@@ -20,14 +19,14 @@ def check_program(
     """Refuse a program that is not there inside: `search` is the PATH inside, `home` the home on the host.
 
     Raises:
-        EngineError: it is not there; the hint says where it has to be.
+        ProgramNotInside: it is not there; the hint says where it has to be.
     """
     if ".." in PurePosixPath(name).parts:
         return  # what that means depends on links inside
     places = [cwd / name] if "/" in name else [PurePosixPath(folder) / name for folder in search.split(":") if folder]
     if any(_is_there(place, home, mounts) for place in places):
         return
-    raise EngineError(
+    raise ProgramNotInside(
         _("there is no program {name} inside the sandbox '{vm}'").format(name=repr(name), vm=vm),
         hint=_(
             "inside there are the programs of /usr, the mounted folder, and the home {home}: "

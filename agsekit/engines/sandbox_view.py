@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from pathlib import PurePosixPath
 
 from agsekit.config.model import GUEST_HOME
+from agsekit.engines.base import TERMINAL_VARIABLES
 
 GUEST_USER = "ubuntu"
 _NOT_ROOT = 1000
@@ -33,7 +34,7 @@ _PATH = (
     f"{GUEST_HOME}/.cargo/bin",
     "/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin", "/sbin", "/bin", f"{_NIX_SYSTEM}/sw/bin",
 )  # fmt: skip
-_PASSED_ON = ("TERM", "COLORTERM", "TERM_PROGRAM", "LANG", "LC_ALL", "LC_CTYPE", "TZ", "NO_COLOR")
+_PASSED_ON = (*TERMINAL_VARIABLES, "LANG", "LC_ALL", "LC_CTYPE", "TZ")
 # The kernel lets root's user id write these without any capability, and one of them (core_pattern) names a
 # program that the host then runs. bubblewrap covers some of them, but leaves out sys for such a user.
 _ROOT_PROC = ("sys", "sysrq-trigger", "irq", "bus", "fs", "acpi", "scsi", "driver", "mtrr")

@@ -64,6 +64,7 @@ case $address in *:*) bits=128 ;; *) bits=255.255.255.255 ;; esac
   printf 'localnet %s/%s\n[ProxyList]\n%s %s %s\n' "$address" "$bits" "$kind" "$address" "$port"
 } > "$file" || fail "$memory"
 unset AGSEKIT_PROXYCHAINS_CONF AGSEKIT_PROXYCHAINS_PROXY
+command -v -- "$1" >/dev/null || { printf '%s: not found\n' "$1" >&2; rm -f -- "$file"; exit 127; }
 exec proxychains4 -q -f "$file" "$@"
 """
 

@@ -23,7 +23,7 @@ def check_config(path: Path, config: Optional[Config], problem: Optional[Agsekit
     text = _("{path} is valid (VMs: {vms}, mounts: {mounts}, agents: {agents})")
     yield Check("configuration", OK, text.format(path=path, **counts))
     loose = path.stat().st_mode & 0o077
-    if loose and any(agent.env for agent in config.agents.values()):
+    if loose and any(agent.holds_values for agent in config.agents.values()):
         yield readable_by_others("configuration-mode", WARN, path)
     for warning in config.warnings:
         if not (loose and f"chmod 600 {path}" in warning):  # said above, and can be mended there

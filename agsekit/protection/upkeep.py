@@ -15,7 +15,7 @@ def keep_small(backup: Path, runner: Runner) -> None:
     """Compact a store where that pays, at a low priority. That it cannot be done now is no failure."""
 
     def run(argv: Sequence[str], environment: Mapping[str, str]) -> int:
-        own = Runner({**environment, "PATH": runner.environment.get("PATH", "")})
+        own = runner.with_environment({**environment, "PATH": runner.environment.get("PATH", "")})
         try:
             return own.run(["nice", "-n", "15", *argv], timeout=None).returncode
         except ProgramMissing as error:

@@ -25,6 +25,7 @@ _CHECKS: Mapping[str, tuple[Callable[[Any], bool], Callable[[Any, Any], bool]]] 
     "minLength": (_STRING, lambda value, limit: len(value) >= limit),
     "minItems": (_ARRAY, lambda value, limit: len(value) >= limit),
     "minProperties": (_OBJECT, lambda value, limit: len(value) >= limit),
+    "maxProperties": (_OBJECT, lambda value, limit: len(value) <= limit),
     "required": (_OBJECT, lambda value, names: all(name in value for name in names)),
     "enum": (lambda value: True, lambda value, words: value in words),
     "const": (lambda value: True, lambda value, word: value == word),
@@ -60,7 +61,8 @@ def _problems(schema: Any, value: Any, root: Any, path: str) -> Iterator[str]:
             for one in wanted:
                 yield from _problems(one, value, root, path)
         elif keyword == "items" and _ARRAY(value):
-            each = wanted if isinstance(wanted, list) else [wanted] * len(value)
+            rest = schema.get("additionalItems", True)
+            each = [*wanted, *[rest] * len(value)] if isinstance(wanted, list) else [wanted] * len(value)
             for number, (one, item) in enumerate(zip(each, value)):
                 yield from _problems(one, item, root, f"{path}[{number}]")
         elif keyword == "not":
@@ -69,7 +71,16 @@ def _problems(schema: Any, value: Any, root: Any, path: str) -> Iterator[str]:
         elif keyword == "propertyNames" and _OBJECT(value):
             for name in value:
                 yield from _problems(wanted, name, root, f"{path}.{name}")
-        elif keyword not in {*_TOLD, "if", "then", "else", "properties", "additionalProperties", "items"}:
+        elif keyword not in {
+            *_TOLD,
+            "if",
+            "then",
+            "else",
+            "properties",
+            "additionalProperties",
+            "additionalItems",
+            "items",
+        }:
             assert keyword == "propertyNames", f"the schema uses {keyword}, which is not known here"
     if _OBJECT(value):
         known = schema.get("properties", {})

@@ -55,6 +55,10 @@ class Terminal:
             assert self.read(), f"the end came before {text!r}: {self.everything!r}"
         self.shown = self.shown.partition(text)[2]
 
+    def resize(self, *, columns: int, rows: int) -> None:
+        """Change the size of the window."""
+        fcntl.ioctl(self.master, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
+
     def modes(self) -> list[Any]:
         """Return the modes of the terminal."""
         return termios.tcgetattr(self.master)

@@ -9,6 +9,7 @@ import pytest
 from agsekit.agents.run import RunPlan, RunRequest, plan_run
 from agsekit.config.model import Agent, Config, Mount, Vm
 from agsekit.errors import NotFoundError
+from agsekit.process import Runner
 
 
 class Setting:
@@ -39,7 +40,8 @@ class Setting:
         )
 
     def plan(self, agent: str, folder: Path | None = None, *, here: Path | None = None, **options: Any) -> RunPlan:
-        return plan_run(self.config, RunRequest(agent, folder, here or self.outside, **options))
+        request = RunRequest(agent, folder, here or self.outside, **options)
+        return plan_run(self.config, request, Runner({"FROM_THE_HOST": "value"}))
 
 
 @pytest.fixture

@@ -191,6 +191,7 @@ BEYOND_A_SCHEMA = (
     "minutes greater than 0",
     "a quote that is not closed",
 )
+_COMMANDS: list[Any] = [[], [""], [[]], ["x", ""], ["x", []], "", {}, None]
 VALUES: tuple[Any, ...] = (
     *(None, True, False, 0, 1, 2, 7, -1, 5.5, 70000, 2**40, [], {}, [1], [None], [[]], {"a": 1}, ["", "x"], {"1": 2}),
     *("", " ", "0", "2", "08", "4G", "4 GiB", "512K", "4Q", "1h", "0m", "5", "0.5", "-3", "1e3", "x", "..", "a\nb"),
@@ -203,6 +204,11 @@ VALUES: tuple[Any, ...] = (
         {"A": 1, "B": True, "C": "x"},
         {"A B": 1},
         {"A": []},
+        {"A": {}},
+        {"A": {"env": "HOME"}, "B": {"file": "~/key"}, "C": {"command": ["pass", 1]}, "D": {"command": "pass x"}},
+        *({"A": {"env": "A B"}}, {"A": {"env": None}}, {"A": {"file": "key"}}, {"A": {"key": "x"}}),
+        *({"A": {"command": words}} for words in _COMMANDS),
+        {"A": {"env": "HOME", "file": "/x"}},
         [{"source": "/x"}],
         {"x": {"type": "qwen"}},
     ),

@@ -367,7 +367,7 @@ def test_a_command_without_secrets_costs_no_call_and_has_this_argv(
     assert asked(fake_multipass) == []
     assert host.argv[:8] == ["multipass", "exec", "box", "-n", "--", "bash", "-lc", guest_scripts.START_AGENT]
     problem = "the folder /home/ubuntu/project/sub does not exist in VM box, or is not mounted"
-    arguments = ["agsekit", "run-1", str(PROJECT / "sub"), problem, str(PROJECT), "0", "", "agent", "--yes"]
+    arguments = ["agsekit", "run-1", str(PROJECT / "sub"), problem, str(PROJECT), "0", "", "", "--", "agent", "--yes"]
     assert host.argv[8:] == arguments
 
 
