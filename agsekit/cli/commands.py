@@ -35,6 +35,7 @@ def panels() -> Sequence[tuple[str, Sequence[Entry]]]:
                 Entry("config-example", "config:config_example", _("Write an example configuration.")),
                 Entry("up", "preparing:up", _("Bring about everything that the configuration says.")),
                 Entry("down", "preparing:down", _("Stop the services and all VMs of the configuration.")),
+                Entry("status", "status:status", _("Show how VMs, mounts, agents and services are doing.")),
                 Entry("doctor", "doctor:doctor", _("Check everything that is needed, and mend it.")),
                 Entry("help", "helping:show_help", _("Explain a command, or the exit codes.")),
                 Entry("version", "installation:version", _("Show which agsekit this is and where it came from.")),

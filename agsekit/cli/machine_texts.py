@@ -81,7 +81,7 @@ def _show_outcome(outcome: Outcome) -> None:
         missing = ", ".join(map(render.safe, outcome.lacking))
         render.warn(_("VM {name} still lacks {missing}; run the command again").format(name=name, missing=missing))
     if not outcome.checked:
-        state = outcome.state.value
+        state = outcome.state.word
         render.say(_("VM {name} is {state}, so it was not looked into.").format(name=name, state=state))
 
 
@@ -136,7 +136,7 @@ def show_doomed(config: Config, vms: Sequence[Vm], engines: Mapping[str, Engine]
         render.say(
             "  "
             + _("VM {name} ({engine}, {state}) and everything in it").format(
-                name=vm.name, engine=vm.engine, state=found.state.value
+                name=vm.name, engine=vm.engine, state=found.state.word
             )
             + where
         )

@@ -24,6 +24,7 @@ from agsekit.errors import AgsekitError, ExitCode, UsageError
 from agsekit.i18n import _
 from agsekit.network.connect import ssh_into
 from agsekit.network.forwarding import address_text, ends, open_to_others
+from agsekit.network.noted import Noted
 from agsekit.network.shell import TunnelsBeside, open_shell
 from agsekit.network.supervisor import Supervisor, Surroundings, forwarding_vms
 from agsekit.network.tunnel import Status
@@ -141,8 +142,11 @@ def portforward(
         vm_named(watched.config, vm)
     _say_what_is_odd(context, watched.config, vm)
 
+    noted = Noted(context.runtime_folder)
+
     def on_status(status: Status) -> None:
         document = status_document(status, now=time.time())
+        noted.note(document)
         if as_json:
             render.print_json_line(document)
         else:
@@ -160,7 +164,10 @@ def portforward(
     )
     signal.signal(signal.SIGTERM, _end)
     signal.signal(signal.SIGHUP, _end)
-    Supervisor(watched, around).run()
+    try:
+        Supervisor(watched, around).run()
+    finally:
+        noted.remove()
 
 
 def status_document(status: Status, *, now: float) -> dict[str, Any]:

@@ -82,6 +82,16 @@ def result(text: str) -> None:
     sys.stdout.write(text + "\n")
 
 
+def heading(text: str) -> None:
+    """Print the title of a part of the result."""
+    result(styled(text, "heading", sys.stdout))
+
+
+def clear_screen() -> None:
+    """Begin at the top of an empty terminal; what is not a terminal gets an empty line instead."""
+    sys.stdout.write("\033[H\033[2J\033[3J" if sys.stdout.isatty() else "\n")
+
+
 def print_diff(status: str, path: bytes, lines: Sequence[str], note: str) -> None:
     """Print the difference of one file in the colours that people know from git."""
     heading = f"{status} {safe_path(path)}" + (f" ({safe(note)})" if note else "")

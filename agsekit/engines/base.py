@@ -13,6 +13,7 @@ from typing import Optional, Protocol
 
 from agsekit.config.model import Vm
 from agsekit.errors import EngineError
+from agsekit.i18n import _
 from agsekit.process import Completed
 
 
@@ -41,6 +42,20 @@ class State(enum.Enum):
     DELETED = "deleted"
     UNKNOWN = "unknown"
 
+    @property
+    def word(self) -> str:
+        """The state in the user's language."""
+        words = {
+            "absent": _("absent"),
+            "running": _("running"),
+            "stopped": _("stopped"),
+            "starting": _("starting"),
+            "suspended": _("suspended"),
+            "deleted": _("deleted"),
+            "unknown": _("unknown"),
+        }
+        return words[self.value]
+
 
 @dataclass(frozen=True)
 class MountPoint:
@@ -56,7 +71,7 @@ class Instance:
 
     `folder` is the folder of the host that goes with the VM when it is deleted; None when the engine keeps
     its machines where nobody looks. `address` is the IP address of its ssh server; None unless it runs and
-    has one.
+    has one. `load` is what `uptime` inside calls the load of the last minute; None where nobody measures it.
     """
 
     name: str
@@ -64,6 +79,7 @@ class Instance:
     mounts: Sequence[MountPoint] = ()
     folder: Optional[Path] = None
     address: Optional[str] = None
+    load: Optional[float] = None
 
 
 @dataclass(frozen=True)

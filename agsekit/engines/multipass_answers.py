@@ -61,7 +61,7 @@ def instance(name: str, text: str) -> Instance:
             for target, mount in entry.get("mounts", {}).items()
         ]
         state = _STATES.get(entry["state"], State.UNKNOWN)
-        return Instance(name, state, mounts, address=_address(entry.get("ipv4")))
+        return Instance(name, state, mounts, address=_address(entry.get("ipv4")), load=_load(entry.get("load")))
     except (ValueError, KeyError, TypeError, AttributeError):
         raise EngineError(
             _("Multipass gave an answer about VM {name} that agsekit does not understand").format(name=name),
@@ -77,6 +77,11 @@ def _address(listed: object) -> str | None:
     import ipaddress
 
     return str(ipaddress.ip_address(listed[0]))
+
+
+def _load(listed: object) -> float | None:
+    """Return the load of the last minute; a machine that does not run has an empty list."""
+    return float(listed[0]) if isinstance(listed, list) and listed else None
 
 
 def missing(found: Instance, mounts: Sequence[MountPoint]) -> Sequence[MountPoint]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable, Sequence
 from typing import Generic, TypeVar
 
@@ -27,21 +28,29 @@ class _Task(Generic[R]):
             self.done.set()
 
 
-def for_each(items: Sequence[T], work: Callable[[T], R], expected: type[Exception]) -> list[R | Exception]:
+def for_each(
+    items: Sequence[T], work: Callable[[T], R], expected: type[Exception], *, patience: float | None = None
+) -> list[R | Exception]:
     """Do the work for all items at once; return what came of each, in their order, `expected` errors included.
 
-    Any other error is raised again. The threads are daemons: after ^C nothing waits for a machine that boots.
+    What is not done after `patience` seconds comes to a TimeoutError. Any error that is not expected is raised again.
+    The threads are daemons: after ^C nothing waits for a machine that boots.
     """
     tasks = [_Task(lambda item=item: work(item)) for item in items]  # type: ignore[misc]
-    if len(tasks) == 1:
+    if len(tasks) == 1 and patience is None:
         tasks[0].run()
     else:
         for task in tasks:
             threading.Thread(target=task.run, daemon=True).start()
+        deadline = None if patience is None else time.monotonic() + patience
         for task in tasks:
-            while not task.done.wait(_GLANCE):
-                pass  # a wait without an end could not be interrupted
+            while not task.done.wait(_GLANCE):  # a wait without an end could not be interrupted
+                if deadline is not None and time.monotonic() > deadline:
+                    task.outcome = TimeoutError()
+                    break
     for task in tasks:
+        if isinstance(task.outcome, TimeoutError):
+            continue
         if isinstance(task.outcome, Exception) and not isinstance(task.outcome, expected):
             raise task.outcome
     return [task.outcome for task in tasks]  # type: ignore[misc]  # None is an outcome of R only

@@ -40,7 +40,7 @@ def _check(vm: Vm, around: Surroundings) -> Iterator[Check]:
         text = _("VM {name} does not answer").format(name=vm.name)
         yield Check("vm", FAIL, text, _("restart it: agsekit restart-vm {name}").format(name=vm.name), vm.name)
         return
-    yield Check("vm", OK, _("VM {name}: {state}").format(name=vm.name, state=instance.state.value), subject=vm.name)
+    yield Check("vm", OK, _("VM {name}: {state}").format(name=vm.name, state=instance.state.word), subject=vm.name)
     if engine.capabilities.sized:
         yield from _sizes(vm, engine.compare(vm))
     if instance.state is State.RUNNING and engine.capabilities.lasting_mounts:

@@ -303,6 +303,21 @@ def test_a_json_document_a_line_tells_of_every_change(world: World, server: SshS
     }
 
 
+def test_the_overview_tells_of_tunnels_while_they_are_kept(world: World, server: SshServer, echo: EchoServer) -> None:
+    configure(world, local(free_port(), echo.port))
+    process = world.start("portforward", "--json")
+    assert process.stdout is not None
+    process.stdout.readline()
+
+    meanwhile = world.agsekit("status", "--json").document["tunnels"]
+    process.terminate()
+    process.wait()
+    afterwards = world.agsekit("status", "--json").document["tunnels"]
+
+    assert [(tunnel["vm"], tunnel["state"]) for tunnel in meanwhile] == [("box", "up")]
+    assert afterwards == []
+
+
 def test_a_sandbox_needs_no_forwarding_and_that_is_told(world: World) -> None:
     configure(world, local(8080, 8080), engine="bubblewrap")
     process = world.start("portforward")
