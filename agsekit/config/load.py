@@ -13,9 +13,10 @@ from agsekit.config import fields, keys
 from agsekit.config.agent_fields import Surroundings, load_allowed_agents, load_env
 from agsekit.config.checks import PlacedMount, check_config_out_of_reach, check_mounts
 from agsekit.config.model import GUEST_HOME, Address, Agent, Config, Mount, PortForward, Proxy, Vm
-from agsekit.config.problems import Problems, quoted, with_suggestion
+from agsekit.config.problems import Finding, Problems, quoted, with_suggestion
 from agsekit.config.tables import Table, entries_of, items_of
 from agsekit.config.yaml_nodes import Value, construct, load_root, read_limited
+from agsekit.errors import ConfigError
 from agsekit.i18n import _
 from agsekit_storage.retention import Policy
 
@@ -30,21 +31,47 @@ def load_config(path: Path, *, home: Path) -> Config:
             all of them, one a line, as `file:line: key.path: problem`.
     """
     data, mode = read_limited(path)
+    return parse_config(data, Problems(path), home=home, mode=mode)
+
+
+def check_config(path: Path, *, home: Path) -> tuple[Config | None, Sequence[Finding]]:
+    """Read a configuration and return everything that is to be said about it, warnings beside problems.
+
+    The configuration is None when it has problems.
+
+    Raises:
+        ConfigError: the file is missing or cannot be read.
+    """
+    data, mode = read_limited(path)
     problems = Problems(path)
+    config = None
+    try:
+        config = parse_config(data, problems, home=home, mode=mode)
+    except ConfigError:
+        pass  # the findings say it
+    return config, problems.findings
+
+
+def parse_config(data: bytes, problems: Problems, *, home: Path, mode: int = 0) -> Config:
+    """Check the content of a configuration file; `mode` is the one of the file.
+
+    Raises:
+        ConfigError: it has problems, all of which are in `problems` too.
+    """
     root = _root_table(load_root(data, problems), problems)
     known = [name for name, _agent in _entries(root, "agents")]
     vms = _load_vms(root, known, problems)
     placed = _load_mounts(root, vms, known, home, problems)
     check_mounts(placed)
     agents = _load_agents(root, vms, Surroundings(home, [each.mount.source for each in placed]), problems)
-    problems.raise_if_any()
 
-    mounts = tuple(each.mount for each in placed)
+    path = problems.file
     has_values = any(agent.holds_values for agent in agents.values())
     if stat.S_ISREG(mode) and mode & _READABLE_BY_OTHERS and has_values:
         root.warn("agents", _("others can read the keys in this file; run `chmod 600 {path}`").format(path=path))
     check_config_out_of_reach(path, placed)
-    return Config(path, vms, mounts, agents, problems.warnings)
+    problems.raise_if_any()
+    return Config(path, vms, tuple(each.mount for each in placed), agents, problems.warnings)
 
 
 def _root_table(root: Value | None, problems: Problems) -> Table:

@@ -47,7 +47,7 @@ class AllowedAgents:
     """The only agents that may be used somewhere, and where that is written: `file:line: key.path`."""
 
     names: Sequence[str]
-    place: str
+    place: str = field(compare=False)
 
 
 @dataclass(frozen=True)
@@ -96,7 +96,7 @@ class FromHost:
 
     kind: str
     words: Sequence[str]
-    place: str
+    place: str = field(compare=False)
 
 
 EnvValue = Union[str, FromHost]

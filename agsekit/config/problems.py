@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import NoReturn
 
@@ -14,17 +15,38 @@ _PLAIN_KEY = re.compile(r"[A-Za-z0-9_.-]{1,60}")
 _LONGEST_VALUE_SHOWN = 60
 
 
+@dataclass(frozen=True)
+class Finding:
+    """Something about one place of a file: a problem, or with `is_warning` what matters only when it is used.
+
+    `line` counts from 1; `key` is the path of the key, empty when none is concerned.
+    """
+
+    line: int
+    key: str
+    problem: str
+    is_warning: bool = False
+
+    def text(self, file: Path) -> str:
+        """Return `file:line: key.path: problem`."""
+        return f"{place(file, self.line, self.key)}: {self.problem}"
+
+
+def place(file: Path, line: int, key: str) -> str:
+    """Return where something is written: `file:line: key.path`."""
+    return f"{file}:{line}: {key}" if key else f"{file}:{line}"
+
+
 class Problems:
-    """Collects problems and warnings of one file as `file:line: key.path: problem`."""
+    """Collects problems and warnings of one file."""
 
     def __init__(self, file: Path) -> None:
         self.file = file
-        self._found: list[tuple[int, str]] = []
-        self._warnings: list[tuple[int, str]] = []
+        self._found: list[Finding] = []
 
     def add(self, line: int, path: str, problem: str) -> None:
         """Note a problem; `line` counts from 1, `path` may be empty when no key is concerned."""
-        self._found.append((line, self._at(line, path, problem)))
+        self._found.append(Finding(line, path, problem))
 
     def refuse(self, line: int, path: str, problem: str) -> NoReturn:
         """Note a problem that makes it pointless to read on, and raise."""
@@ -33,33 +55,31 @@ class Problems:
 
     def warn(self, line: int, path: str, problem: str) -> None:
         """Note something that matters only when it is used."""
-        self._warnings.append((line, self._at(line, path, problem)))
+        self._found.append(Finding(line, path, problem, is_warning=True))
+
+    @property
+    def findings(self) -> Sequence[Finding]:
+        """All problems and warnings in the order of the file."""
+        return tuple(dict.fromkeys(sorted(self._found, key=lambda finding: finding.line)))
 
     @property
     def warnings(self) -> tuple[str, ...]:
-        """All warnings in the order of the file."""
-        return _in_order(self._warnings)
+        """All warnings in the order of the file, as `file:line: key.path: problem`."""
+        return tuple(finding.text(self.file) for finding in self.findings if finding.is_warning)
 
     def raise_if_any(self) -> None:
         """Raise one `ConfigError` with a line for every problem, in the order of the file."""
-        if self._found:
+        if any(not finding.is_warning for finding in self._found):
             raise self._error()
 
     def _error(self) -> ConfigError:
         hint = _("`agsekit config-example FILE` writes an example that shows every key")
-        return ConfigError("\n".join(_in_order(self._found)), hint=hint)
+        problems = [finding.text(self.file) for finding in self.findings if not finding.is_warning]
+        return ConfigError("\n".join(problems), hint=hint)
 
     def place(self, line: int, path: str) -> str:
         """Return where something is written: `file:line: key.path`."""
-        return f"{self.file}:{line}: {path}" if path else f"{self.file}:{line}"
-
-    def _at(self, line: int, path: str, problem: str) -> str:
-        return f"{self.place(line, path)}: {problem}"
-
-
-def _in_order(noted: list[tuple[int, str]]) -> tuple[str, ...]:
-    unique = dict.fromkeys(sorted(noted, key=lambda line_and_text: line_and_text[0]))
-    return tuple(text for _line, text in unique)
+        return place(self.file, line, path)
 
 
 def key_path(parent: str, key: str) -> str:
