@@ -33,6 +33,10 @@ def panels() -> Sequence[tuple[str, Sequence[Entry]]]:
             (
                 Entry("prepare", "preparing:prepare", _("Install what this machine lacks for its VMs.")),
                 Entry("config-example", "config:config_example", _("Write an example configuration.")),
+                Entry("config", "", _("Check, show and edit the configuration.")),
+                Entry("config validate", "config:validate", _("Say everything that is wrong with it.")),
+                Entry("config schema", "config:schema", _("Print its JSON Schema, for editors.")),
+                Entry("config path", "config:path", _("Print where it is looked for.")),
                 Entry("up", "preparing:up", _("Bring about everything that the configuration says.")),
                 Entry("down", "preparing:down", _("Stop the services and all VMs of the configuration.")),
                 Entry("status", "status:status", _("Show how VMs, mounts, agents and services are doing.")),
