@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any
 
@@ -43,9 +43,9 @@ def snapshot(snapshot: Snapshot) -> dict[str, Any]:
     }
 
 
-def snapshots(found: Sequence[Snapshot]) -> dict[str, Any]:
-    """Return a list of snapshots, oldest first."""
-    return {"snapshots": [snapshot(each) for each in found]}
+def snapshots(found: Sequence[Snapshot], unreadable: Collection[str]) -> dict[str, Any]:
+    """Return a list of snapshots, oldest first; `readable` is false where the record is damaged."""
+    return {"snapshots": [{**snapshot(each), "readable": each.id not in unreadable} for each in found]}
 
 
 def problems(found: Sequence[Problem]) -> list[dict[str, str]]:

@@ -244,6 +244,7 @@ def describe_problem(problem: Problem) -> str:
         "edited-meanwhile": _("{path} was edited while the restore began, so it was left as it is"),
         "not-restored": _("{path} could not be restored"),
         "not-deleted": _("{path} could not be deleted"),
+        "rebuilt": _("the record of this snapshot cannot be read; its folder in the store is what is restored"),
         "hidden": _("{path} is left out by `exclude:` now, so it stays as it is; it is restored when you name it"),
         "in-the-way": _("{path} stands in the way and was left as it is"),
     }

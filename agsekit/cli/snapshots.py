@@ -46,8 +46,9 @@ def list_snapshots(
     store = target.existing_store()
     found = _touching(store, path, target.source) if path else store.snapshots()
     found = _of_run(store, found, run) if run else found
+    unreadable = store.unreadable()
     if as_json:
-        render.print_json(documents.snapshots(found))
+        render.print_json(documents.snapshots(found, unreadable))
         return
     now = time.time()
     columns = (
@@ -73,7 +74,11 @@ def list_snapshots(
                 render.change_counts(each),
                 render.size(each.stored_bytes) if each.kind != "foreign" else "",
                 _run_in_short(each),
-                ", ".join([_("pinned")] * each.pinned + [_("incomplete")] * (not each.complete)),
+                ", ".join(
+                    [_("pinned")] * each.pinned
+                    + [_("incomplete")] * (not each.complete)
+                    + [_("unreadable")] * (each.id in unreadable)
+                ),
             )
             for each in found
         ),

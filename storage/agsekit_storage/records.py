@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import os
+import zlib
 from collections.abc import Collection
 from pathlib import Path
 from typing import Optional
@@ -30,6 +31,7 @@ class Records:
         self._trees = private / f"trees{suffix}"
         self._bases = private / f"bases{suffix}"
         self._cache = private / f"walk-cache{suffix}"
+        self._known_bases: dict[str, tuple[int, int, int]] = {}
 
     def prepare(self) -> None:
         """Make the folders."""
@@ -70,10 +72,37 @@ class Records:
 
     def save(self, snapshot_id: str, header: record.Header, tree: Tree) -> None:
         """Write the record of a snapshot, and the base that it needs, and bring both to the disk."""
-        if not tree.base or len(tree.since_base) > max(_FEW, len(tree.folders) // _SHARE):
+        if not self._is_sound(tree.base) or len(tree.since_base) > max(_FEW, len(tree.folders) // _SHARE):
             durable.write_file(self._bases / snapshot_id, record.encode({"rules": tree.rules}, tree))
             tree.base, tree.since_base = snapshot_id, frozenset()
+            self._note_base(snapshot_id, _stamp(self._bases / snapshot_id))
         durable.write_file(self._trees / snapshot_id, self._encode(header, tree))
+
+    def _note_base(self, name: str, stamp: Optional[tuple[int, int, int]]) -> None:
+        if stamp:
+            self._known_bases[name] = stamp
+
+    def _is_sound(self, base: str) -> bool:
+        """Tell whether a base can be built upon. One that was read or written before is not read again."""
+        path = self._bases / base
+        stamp = _stamp(path) if base else None
+        if stamp is None or (self._known_bases.get(base) != stamp and _whole_header(path) is None):
+            return False
+        self._known_bases[base] = stamp
+        return True
+
+    def unreadable(self) -> frozenset[str]:
+        """Return the ids of the snapshots whose record, or whose base, is lost or damaged."""
+        bases: dict[str, bool] = {}
+        found = set()
+        for snapshot_id in self.ids():
+            header = _whole_header(self._trees / snapshot_id)
+            base = str(header.get("base") or "") if header else ""
+            if base and base not in bases:
+                bases[base] = _whole_header(self._bases / base) is not None
+            if header is None or not bases.get(base, True):
+                found.add(snapshot_id)
+        return frozenset(found)
 
     def save_walk(self, snapshot_id: str, tree: Tree) -> None:
         """Remember a walk. It can be made again, so a full disk is no failure."""
@@ -145,7 +174,9 @@ class Records:
         def base(name: str) -> Tree:
             if bases is not None and name in bases:
                 return bases[name]
+            stamp = _stamp(self._bases / name)
             found = self._read(self._bases / name, None)[1]
+            self._note_base(name, stamp)
             if bases is not None:
                 bases[name] = found
             return found
@@ -164,3 +195,22 @@ class Records:
             if str(self._bases) in error.message:
                 raise
             raise StoreDamaged("the record {path} is damaged: {reason}", path=path, reason=error) from None
+
+
+def _whole_header(path: Path) -> Optional[record.Header]:
+    """Return the header of a record, None when it is damaged; what it builds upon is another matter."""
+    try:
+        with path.open("rb") as file:
+            header = record.read_header(file)
+            zlib.decompress(file.read())
+    except (OSError, StoreDamaged, zlib.error):
+        return None
+    return header
+
+
+def _stamp(path: Path) -> Optional[tuple[int, int, int]]:
+    try:
+        status = path.stat()
+    except OSError:
+        return None
+    return status.st_ino, status.st_size, status.st_mtime_ns

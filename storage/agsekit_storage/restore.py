@@ -14,6 +14,7 @@ from agsekit_storage.errors import StorageError, StoreRefused, explained
 from agsekit_storage.events import OnEvent, Waiting, ignore_events
 from agsekit_storage.ignore import IgnoreRules
 from agsekit_storage.model import GID, MODE, MTIME, UID, Problem, Snapshot, Tree
+from agsekit_storage.rebuilding import tree_to_restore
 from agsekit_storage.restore_access import make_accessible
 from agsekit_storage.restore_apply import Applier
 from agsekit_storage.restore_hidden import excludes_for, with_rule
@@ -69,17 +70,19 @@ class Restored:
 
 def preview_restore(store: Store, request: RestoreRequest, *, into_empty: bool = False) -> Plan:
     """Return what `restore` would do now (or, with `into_empty`, `restore_to`), without changing anything."""
-    wanted = store.tree(request.snapshot)
-    if into_empty:
-        return plan_everything(wanted, paths=request.paths)
-    source = _source(store)
-    if not os.path.lexists(source):
-        return plan_everything(wanted, paths=request.paths)
+    wanted, notes = tree_to_restore(store, request.snapshot)
+    source = b"" if into_empty else _source(store)
+    if into_empty or not os.path.lexists(source):
+        plan = plan_everything(wanted, paths=request.paths)
+        plan.problems += notes
+        return plan
     request = _with_named_paths(request, wanted)
     rules = IgnoreRules.compile([os.fsencode(pattern) for pattern in request.exclude], {})
     with explained(store.source):
         current = walk(source, rules, frozen=wanted.rule_files)
-        return _plan(store, request, wanted, current)
+        plan = _plan(store, request, wanted, current)
+    plan.problems += notes
+    return plan
 
 
 def holds_state(store: Store, snapshot: Snapshot, exclude: Sequence[str] = ()) -> bool:
@@ -129,12 +132,12 @@ def restore(
         StorageError: the state before could not be saved (then nothing was touched), or the disk is full.
     """
     with explained(store.source), store.locked(wait=wait, on_wait=lambda: on_event(Waiting())):
-        wanted = store.tree(request.snapshot)
+        wanted, notes = tree_to_restore(store, request.snapshot)
         source = _source(store)
         if not os.path.lexists(source):
             plan = plan_everything(wanted, paths=request.paths)
             os.makedirs(source, mode=0o700)
-            return Restored(plan, None, _apply(store, request.snapshot, wanted, plan, source, on_event))
+            return Restored(plan, None, [*notes, *_apply(store, request.snapshot, wanted, plan, source, on_event)])
         request = _with_named_paths(request, wanted)
         safety = Request("safety", request.exclude, wanted.rule_files, times_count=True, hold=THIS)
         saved = snapshot_under_lock(store, safety, now=now, on_event=on_event)
@@ -150,7 +153,7 @@ def restore(
             for each in saved.problems
             if each.reason == "unreadable" and each.path not in told and request.covers(each.path)
         ]
-        return Restored(plan, saved.snapshot, problems)
+        return Restored(plan, saved.snapshot, [*notes, *problems])
 
 
 def restore_to(
@@ -178,12 +181,12 @@ def restore_to(
             hint="name a folder that does not exist yet, or an empty one",
             destination=destination,
         )
-    wanted = store.tree(request.snapshot)
+    wanted, notes = tree_to_restore(store, request.snapshot)
     plan = plan_everything(wanted, paths=request.paths)
     with explained(destination):
         os.makedirs(real, mode=0o700, exist_ok=True)
     problems = _apply(store, request.snapshot, wanted, plan, os.fsencode(real), on_event)
-    return Restored(plan, None, problems)
+    return Restored(plan, None, [*notes, *problems])
 
 
 def _source(store: Store) -> bytes:

@@ -118,6 +118,11 @@ class Store:
             ]
         return in_order(found)
 
+    def unreadable(self) -> frozenset[str]:
+        """Return the ids of those whose record cannot be read: they are listed, but the rest of it is not known."""
+        with explained(self.path):
+            return self._records.unreadable()
+
     def get(self, snapshot_id: str) -> Snapshot:
         """Return the snapshot of exactly this id.
 
