@@ -22,6 +22,7 @@ from agsekit.engines.base import Engine, MountPoint
 from agsekit.engines.registry import engine_for
 from agsekit.errors import AgsekitError, ExitCode, UsageError
 from agsekit.i18n import _
+from agsekit.machines.wake import wake
 from agsekit.network.connect import ssh_into
 from agsekit.network.forwarding import address_text, ends, open_to_others
 from agsekit.network.noted import Noted
@@ -87,6 +88,8 @@ def _open_shell(context: Context, config: Config, name: Optional[str]) -> int:
         say(notice)
     engine.make_ready(machine, (), on_event=say)
     mounts = () if engine.capabilities.lasting_mounts else _mounts_of(config, machine)
+    if engine.capabilities.lasting_mounts:
+        wake(machine, engine, engine.inspect(machine).mounts, folder=context.runtime_folder / "vms", on_event=say)
     tty = sys.stdin.isatty() and sys.stdout.isatty()
     if not machine.port_forwarding:
         return open_shell(machine, engine, mounts, tty=tty, on_started=runner.trace)

@@ -95,19 +95,23 @@ def up(ctx: typer.Context, dry_run: DryRunOption = False, yes: YesOption = False
     """Bring everything of the configuration about: this machine, VMs, mounts, services. Only what is missing."""
     context = context_of(ctx)
     config = context.load_config()
-    _stage(_("This machine"))
-    prepare_host(context, config, dry_run=dry_run, yes=yes)
-    _stage(_("VMs"))
-    create(context, list(config.vms.values()), start=True, dry_run=dry_run, yes=yes)
+    with render.stage(_("This machine")):
+        prepare_host(context, config, dry_run=dry_run, yes=yes)
+    with render.stage(_("VMs")):
+        create(context, list(config.vms.values()), start=True, dry_run=dry_run, yes=yes)
     if config.mounts:
-        _stage(_("Mounts"))
-        if dry_run:
-            for mount in config.mounts:
-                source = render.safe(str(mount.source))
-                render.result(_("{source} would be mounted in VM {name}.").format(source=source, name=mount.vm))
-        else:
-            mount_folders(context, config.mounts)
+        with render.stage(_("Mounts")):
+            _bring_up_mounts(context, config, dry_run=dry_run)
     _bring_up_services(ctx, config, dry_run=dry_run)
+
+
+def _bring_up_mounts(context: Context, config: Config, *, dry_run: bool) -> None:
+    if not dry_run:
+        mount_folders(context, config.mounts)
+        return
+    for mount in config.mounts:
+        source = render.safe(str(mount.source))
+        render.result(_("{source} would be mounted in VM {name}.").format(source=source, name=mount.vm))
 
 
 def _bring_up_services(ctx: typer.Context, config: Config, *, dry_run: bool) -> None:
@@ -116,12 +120,12 @@ def _bring_up_services(ctx: typer.Context, config: Config, *, dry_run: bool) -> 
         return
     from agsekit.cli import services
 
-    _stage(_("Services"))
-    try:
-        services.bring_up(ctx, dry_run=dry_run)
-    except AgsekitError as error:
-        hint = error.hint or _("start `agsekit portforward` some other way")
-        render.warn(render.safe(f"{error.message}; {hint}"))
+    with render.stage(_("Services")):
+        try:
+            services.bring_up(ctx, dry_run=dry_run)
+        except AgsekitError as error:
+            hint = error.hint or _("start `agsekit portforward` some other way")
+            render.warn(render.safe(f"{error.message}; {hint}"))
 
 
 @page(
@@ -148,7 +152,3 @@ def down(
             render.result(_("VM {name} would be stopped.").format(name=vm.name))
         return
     stop(context, vms, force=force)
-
-
-def _stage(title: str) -> None:
-    render.say(render.styled(title, "heading", sys.stderr))

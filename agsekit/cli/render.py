@@ -60,13 +60,28 @@ def shows_colour(stream: TextIO) -> bool:
     return stream.isatty() and os.environ.get("TERM") != "dumb"
 
 
+_margin = ""
+
+
+@contextmanager
+def stage(title: str) -> Iterator[None]:
+    """Show a title, and below it everything that is told in the `with` block, set in."""
+    global _margin
+    say(styled(title, "heading", sys.stderr))
+    before, _margin = _margin, _margin + _GAP
+    try:
+        yield
+    finally:
+        _margin = before
+
+
 def say(text: str = "") -> None:
     """Tell something on standard error: what is going on, not the result.
 
     That nobody listens any more, as after the terminal was closed, must not stop the work.
     """
     try:
-        sys.stderr.write(text + "\n")
+        sys.stderr.write(_margin + text + "\n")
         sys.stderr.flush()
     except (OSError, ValueError, AttributeError):
         pass
@@ -79,7 +94,7 @@ def warn(text: str) -> None:
 
 def result(text: str) -> None:
     """Print a line of the result on standard output."""
-    sys.stdout.write(text + "\n")
+    sys.stdout.write(_margin + text + "\n")
 
 
 def heading(text: str) -> None:

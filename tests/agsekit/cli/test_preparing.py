@@ -275,7 +275,9 @@ def test_up_brings_everything_about_and_a_second_one_nothing(world: World, multi
     assert up.code == 0, up.err
     other = world.home / "other"
     assert first == ["launch --name", f"mount {other}", f"mount {world.project}", "start two"]
-    assert "VM one is created.\n" in up.out
+    assert "  VM one is created.\n" in up.out
+    headings = [line for line in up.err.splitlines() if not line.startswith(" ")]
+    assert headings == ["This machine", "VMs", "Mounts"]
     assert f"{other} is mounted in VM two at /home/ubuntu/other.\n" in up.out
     assert again.code == 0, again.err
     assert "VM one is as configured; nothing to do.\n" in again.out
@@ -336,5 +338,7 @@ def test_without_services_the_rest_comes_up_all_the_same(world: World, multipass
     up = world.agsekit("up", "-y")
 
     assert up.code == 0, up.err
-    assert "VM one is created.\n" in up.out
+    assert "  VM one is created.\n" in up.out
+    headings = [line for line in up.err.splitlines() if not line.startswith(" ")]
+    assert headings == ["This machine", "VMs", "Mounts"]
     assert "warning: The service manager of this user cannot be reached" in up.err

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import signal
+from pathlib import Path
 
 import pytest
 
@@ -27,6 +28,21 @@ def test_a_shell_in_a_machine_reads_its_commands_and_its_exit_code_comes_back(
     done = world.agsekit("shell", stdin=b"pwd; id -u; exit 3\n")
 
     assert (done.code, done.out, done.err) == (3, "/home/ubuntu\n1000\n", "")
+
+
+def test_after_this_machine_has_slept_a_shell_finds_its_mounts_repaired(world: World, vm: FakeMultipass) -> None:
+    write_files(world.project, {"a.txt": "one\n"})
+    world.configure(engine="multipass")
+    assert world.agsekit("mount").code == 0
+    vm.change("box", stale=["/home/ubuntu/project"])
+    note = world.home / ".local/state/agsekit/run/vms/box.awake"
+    note.parent.mkdir(parents=True, exist_ok=True)
+    note.write_text(Path("/proc/sys/kernel/random/boot_id").read_text().strip() + " 1000000000.0\n")
+
+    done = world.agsekit("shell", stdin=b"cat project/a.txt\n")
+
+    assert (done.code, done.out) == (0, "one\n"), done.err
+    assert "This machine has slept; checking VM box\n" in done.err
 
 
 @needs_bwrap
