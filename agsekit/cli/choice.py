@@ -6,8 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Optional
 
-import typer
-
+from agsekit.cli.candidates import Candidate
 from agsekit.cli.context import Context
 from agsekit.config.model import Config, Mount, Vm
 from agsekit.config.select import mount_of_source, vm_named
@@ -25,7 +24,8 @@ def choose_vm(context: Context, config: Config, name: Optional[str]) -> Vm:
     """
     if name is not None:
         return vm_named(config, name)
-    return vm_named(config, choose(context, list(config.vms), _("Which VM?"), _("name one of these VMs: {names}")))
+    hint = _("name one of these VMs: {names}")
+    return vm_named(config, choose(context, list(config.vms), _("Which VM?"), hint, flag="VM"))
 
 
 def choose_mount(context: Context, config: Config, source: Optional[Path]) -> Mount:
@@ -43,12 +43,16 @@ def choose_mount(context: Context, config: Config, source: Optional[Path]) -> Mo
             _("There is no mount in the configuration"), hint=_("add one to {path}").format(path=config.path)
         )
     sources = list(dict.fromkeys(str(mount.source) for mount in config.mounts))
-    chosen = choose(context, sources, _("Which mount?"), _("name one of these folders with --mount: {names}"))
+    chosen = choose(
+        context, sources, _("Which mount?"), _("name one of these folders with --mount: {names}"), flag="--mount"
+    )
     return mount_of_source(config, Path(chosen))
 
 
-def choose(context: Context, names: Sequence[str], question: str, hint: str) -> str:
+def choose(context: Context, names: Sequence[str], question: str, hint: str, *, flag: str) -> str:
     """Return the only name, or the one that the user picks; `hint` has a placeholder {names}.
+
+    `flag` is the argument or option that would have answered the question.
 
     Raises:
         UsageError: several could be meant, and nobody can be asked.
@@ -58,9 +62,6 @@ def choose(context: Context, names: Sequence[str], question: str, hint: str) -> 
         return names[0]
     if not context.may_ask():
         raise UsageError(_("several could be meant"), hint=hint.format(names=", ".join(names)))
-    import questionary
+    from agsekit.cli import interactive
 
-    chosen: Optional[str] = questionary.select(question, choices=list(names)).ask()
-    if chosen is None:
-        raise typer.Abort
-    return chosen
+    return interactive.select(question, [Candidate(name) for name in names], flag=flag)

@@ -1,12 +1,21 @@
-"""Questions to a person, only where there is one to answer."""
+"""Questions to a person, only where there is one to answer. The only module that imports questionary."""
 
 from __future__ import annotations
 
+import shutil
+from collections.abc import Sequence
+from typing import Any, Optional
+
 import typer
 
+from agsekit.cli import render
+from agsekit.cli.candidates import Candidate
 from agsekit.cli.context import Context
+from agsekit.cli.render import safe
 from agsekit.errors import UsageError
 from agsekit.i18n import _
+
+_MOST_CHOICES = 200
 
 
 def confirm(context: Context, question: str, *, yes: bool, flag: str) -> None:
@@ -18,11 +27,10 @@ def confirm(context: Context, question: str, *, yes: bool, flag: str) -> None:
     """
     if yes:
         return
-    if not context.may_ask():
-        raise UsageError(_("nobody can be asked here"), hint=_("give your agreement with {flag}").format(flag=flag))
+    _refuse_where_nobody_is(context, flag)
     import questionary
 
-    if not questionary.confirm(f"{question} ({flag})", default=False, auto_enter=False).ask():
+    if not _answer(questionary.confirm(f"{question} ({flag})", default=False, auto_enter=False)):
         raise typer.Abort
 
 
@@ -35,9 +43,77 @@ def confirm_number(context: Context, question: str, number: int, *, yes: bool, f
     """
     if yes:
         return
-    if not context.may_ask():
-        raise UsageError(_("nobody can be asked here"), hint=_("give your agreement with {flag}").format(flag=flag))
+    _refuse_where_nobody_is(context, flag)
     import questionary
 
-    if (questionary.text(question).ask() or "").strip() != str(number):
+    if _answer(questionary.text(question)).strip() != str(number):
         raise typer.Abort
+
+
+def select(question: str, candidates: Sequence[Candidate], *, flag: str) -> str:
+    """Return the value of the candidate that the user picks; `flag` is what would have answered the question.
+
+    Raises:
+        typer.Abort: the user picks none.
+    """
+    import questionary
+
+    width = max(len(safe(each.value)) for each in candidates)
+    room = shutil.get_terminal_size().columns - len(" » ")
+    choices = [
+        questionary.Choice(_cut(f"{safe(each.value):{width}}  {safe(each.note)}".rstrip(), room), value=each.value)
+        for each in candidates[:_MOST_CHOICES]
+    ]
+    asked = _with_flag(question, flag)
+    # What stays on the screen is the answer, not the line of the list.
+    chosen = str(
+        _answer(
+            questionary.select(asked, choices=choices, instruction=_("(arrow keys and Enter)"), erase_when_done=True)
+        )
+    )
+    render.say(f"{asked} {safe(chosen)}")
+    return chosen
+
+
+def _cut(text: str, room: int) -> str:
+    return text if len(text) <= room else text[: room - 1] + "…"
+
+
+def ask(question: str, *, flag: str) -> str:
+    """Return what the user types, at least one character; `flag` is what would have answered the question.
+
+    Raises:
+        typer.Abort: the user does not want to.
+    """
+    import questionary
+
+    return str(_answer(questionary.text(_with_flag(question, flag), validate=bool)))
+
+
+def _with_flag(question: str, flag: str) -> str:
+    return f"{question} ({flag})" if flag else question
+
+
+def _refuse_where_nobody_is(context: Context, flag: str) -> None:
+    if not context.may_ask():
+        raise UsageError(_("nobody can be asked here"), hint=_("give your agreement with {flag}").format(flag=flag))
+
+
+def _answer(question: Any) -> Any:
+    """Ask, and return the answer; ^C and ^D leave."""
+    from prompt_toolkit.key_binding import KeyBindings, merge_key_bindings
+
+    keys = KeyBindings()
+
+    @keys.add("c-d", eager=True)
+    def leave(event: Any) -> None:
+        if not event.app.current_buffer.text:
+            event.app.exit(exception=EOFError())
+
+    application: Optional[Any] = question.application
+    if application is not None:
+        application.key_bindings = merge_key_bindings([application.key_bindings or KeyBindings(), keys])
+    try:
+        return question.unsafe_ask()
+    except (KeyboardInterrupt, EOFError):
+        raise typer.Abort from None

@@ -33,14 +33,15 @@ def build() -> Any:
     def root(
         ctx: typer.Context,
         version: bool = typer.Option(False, "--version", help=_("Show the version and exit.")),
-    ) -> None:
+    ) -> Any:
         if version:
             from agsekit import __version__
 
             typer.echo(f"agsekit {__version__}")
             raise typer.Exit
         if ctx.invoked_subcommand is None:
-            without_command(ctx)
+            return without_command(ctx)
+        return None
 
     group: Any = typer.main.get_command(app)
     commands.add_to(group)

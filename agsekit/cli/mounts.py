@@ -126,7 +126,13 @@ def _chosen(
     if every or len(candidates) == 1:
         return candidates
     sources = list(dict.fromkeys(str(each.source) for each in candidates or config.mounts))
-    chosen = choose(context, sources, _("Which folder?"), _("name one of these folders, or give --all: {names}"))
+    chosen = choose(
+        context,
+        sources,
+        _("Which folder?"),
+        _("name one of these folders, or give --all: {names}"),
+        flag="SOURCE_DIR",
+    )
     return mounts_of(config, Path(chosen), vm=vm)
 
 

@@ -95,14 +95,21 @@ class _Explained:
         return _with_cheap_conversion(framework.get_params(ctx))
 
     def parse_args(self, ctx: Any, args: Any) -> Any:
-        """Parse the words of the command."""
+        """Parse the words of the command; what is missing is asked for."""
         framework: Any = super()
-        try:
-            return framework.parse_args(ctx, args)
-        except usage.FRAMEWORK_ERROR as error:
-            # The framework's parser does not know the context, which says where to find help.
-            error.ctx = error.ctx or ctx
-            raise
+        words = list(args)
+        while True:
+            try:
+                return framework.parse_args(ctx, list(words))
+            except usage.FRAMEWORK_ERROR as error:
+                if not usage.is_missing(error):
+                    # The framework's parser does not know the context, which says where to find help.
+                    error.ctx = error.ctx or ctx
+                    raise
+                from agsekit.cli import asking
+
+                words = asking.complete(context_of(ctx), ctx, error.param, words)
+                ctx.params.clear()
 
     def format_usage(self, ctx: Any, formatter: Any) -> None:
         """Write the usage line."""
@@ -204,9 +211,8 @@ class Group(_Explained, TyperGroup):
         self._context = ctx
         return super().invoke(ctx)
 
-    def _alone(self) -> None:
-        if self._context.invoked_subcommand is None:
-            without_command(self._context)
+    def _alone(self) -> Any:
+        return without_command(self._context) if self._context.invoked_subcommand is None else None
 
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:
         """Return name, command and the words after it."""
@@ -233,7 +239,12 @@ class Group(_Explained, TyperGroup):
         return list(self.commands)
 
 
-def without_command(ctx: Any) -> None:
-    """Answer a group without a command: with its help."""
+def without_command(ctx: Any) -> Any:
+    """Answer a group without a command: with a menu, or where nobody can be asked with its help."""
+    context = context_of(ctx)
+    if context.may_ask():
+        from agsekit.cli.menu import open_menu
+
+        return open_menu(ctx, context)
     typer.echo(ctx.get_help(), err=True)
     raise typer.Exit(ExitCode.USAGE)
