@@ -340,5 +340,5 @@ def test_without_services_the_rest_comes_up_all_the_same(world: World, multipass
     assert up.code == 0, up.err
     assert "  VM one is created.\n" in up.out
     headings = [line for line in up.err.splitlines() if not line.startswith(" ")]
-    assert headings == ["This machine", "VMs", "Mounts"]
+    assert headings == ["This machine", "VMs", "Services"]
     assert "warning: The service manager of this user cannot be reached" in up.err
