@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Set as AbstractSet
 from typing import NamedTuple, Optional, Protocol
 
 from agsekit_storage import xattr
@@ -25,6 +26,7 @@ from agsekit_storage.model import (
     Folder,
     Row,
     Tree,
+    in_walk_order,
     join,
     split,
 )
@@ -112,34 +114,55 @@ def compare_stored(previous: Tree, current: Tree) -> Changes:
     return _Comparer(previous, current, _StoredReader(current)).run().changes
 
 
-def compare(previous: Optional[Tree], current: Tree, source: bytes, *, digest: Digest = digest_of) -> Comparison:
+def compare(
+    previous: Optional[Tree],
+    current: Tree,
+    source: bytes,
+    *,
+    digest: Digest = digest_of,
+    differing: Optional[AbstractSet[bytes]] = None,
+) -> Comparison:
     """Find what changed from `previous` to `current`, the state of `source` now.
 
     Where the columns differ but need not mean a change (the ctime or the inode moved, a stamp that could
     hide a second write), the content decides; it is read from `source`. Fills the digests and attributes of
-    `current` for everything that is the same as before.
+    `current` for everything that is the same as before. `differing` are the folders in which anything can differ, or
+    that are gone; all, when that is not known.
     """
     reader = ContentReader(source, digest)
     try:
-        return _Comparer(previous, current, reader).run()
+        return _Comparer(previous, current, reader, differing).run()
     finally:
         reader.close()
 
 
 class _Comparer:
-    def __init__(self, previous: Optional[Tree], current: Tree, reader: _Reader) -> None:
+    def __init__(
+        self,
+        previous: Optional[Tree],
+        current: Tree,
+        reader: _Reader,
+        differing: Optional[AbstractSet[bytes]] = None,
+    ) -> None:
         self._before = previous.folders if previous else {}
         self._previous = previous
         self._now = current
         self._reader = reader
         self._changes = Changes()
         self._unsaved: list[bytes] = []
-        self._unlistable = frozenset(_unlistable_folders(current))
+        now = current.folders
+        self._compared: Mapping[bytes, Folder] = now if differing is None else _present(differing, now)
+        self._removed: Mapping[bytes, Folder] = (
+            self._before if differing is None else _present(differing - now.keys(), self._before)
+        )
+        self._unlistable = frozenset(
+            _unlistable_folders(current, now if differing is None else _and_above(differing))
+        )
 
     def run(self) -> Comparison:
         self._compare_root()
         before = self._before
-        for path, folder in self._now.folders.items():
+        for path, folder in self._compared.items():
             old = before.get(path)
             if path in self._unlistable:
                 continue
@@ -292,7 +315,7 @@ class _Comparer:
 
     def _whole_folders_removed(self) -> None:
         now = self._now.folders
-        for path, folder in self._before.items():
+        for path, folder in self._removed.items():
             if path not in now and not self._is_unknown(path):
                 self._changes.removed += [join(path, name) for name in folder.names]
 
@@ -305,12 +328,24 @@ class _Comparer:
         return False
 
 
-def _unlistable_folders(tree: Tree) -> list[bytes]:
-    found = []
-    for path, folder in tree.folders.items():
-        if folder.missing:
+def _unlistable_folders(tree: Tree, paths: Iterable[bytes]) -> Iterator[bytes]:
+    for path in paths:
+        folder = tree.folders.get(path)
+        if folder is not None and folder.missing:
             modes = dict(zip(folder.names, folder.stats[MODE::WIDTH]))
-            found += [join(path, name) for name in folder.missing if stat.S_ISDIR(modes.get(name, 0))]
+            yield from (join(path, name) for name in folder.missing if stat.S_ISDIR(modes.get(name, 0)))
+
+
+def _present(paths: Iterable[bytes], folders: Mapping[bytes, Folder]) -> dict[bytes, Folder]:
+    return {path: folders[path] for path in sorted(paths, key=in_walk_order) if path in folders}
+
+
+def _and_above(paths: Iterable[bytes]) -> set[bytes]:
+    found = {b""}
+    for path in paths:
+        while path not in found:
+            found.add(path)
+            path = split(path)[0]
     return found
 
 

@@ -11,6 +11,7 @@ from typing import Any, Optional
 from agsekit_storage.backends.base import Work
 from agsekit_storage.errors import StorageError
 from agsekit_storage.model import Changes, Problem, Snapshot
+from agsekit_storage.overview import follow, totals_of
 from agsekit_storage.store import Store
 
 _FULL = (errno.ENOSPC, errno.EDQUOT)
@@ -29,6 +30,7 @@ class Place:
     kind: str
     run: Optional[Mapping[str, Any]]
     mass_loss: bool
+    partial: bool
     always: bool
     stored_bytes: int
 
@@ -55,6 +57,10 @@ def write_snapshot(store: Store, work: Work, place: Place, walk_problems: Sequen
         if place.previous and not changes and not place.always:
             store.backend.recover()
             return Written(place.previous, False, changes, problems)
+        if work.previous_tree:
+            follow(
+                work.tree, work.previous_tree, work.differing | (work.tree.since_base - work.previous_tree.since_base)
+            )
         snapshot = _describe(store, work, changes, problems, place)
         store.save_record(snapshot, work.tree)
         store.backend.publish(place.id)
@@ -64,7 +70,7 @@ def write_snapshot(store: Store, work: Work, place: Place, walk_problems: Sequen
 
 
 def _describe(store: Store, work: Work, changes: Changes, problems: Sequence[Problem], place: Place) -> Snapshot:
-    files, folders, size = work.tree.totals()
+    files, folders, size = totals_of(work.tree)
     return Snapshot(
         id=place.id,
         sequence=place.previous.sequence + 1 if place.previous else 1,
@@ -81,6 +87,7 @@ def _describe(store: Store, work: Work, changes: Changes, problems: Sequence[Pro
         stored_bytes=place.stored_bytes,
         complete=all(problem.harmless for problem in problems),
         mass_loss=place.mass_loss,
+        partial=place.partial,
         problems=problems,
         run=place.run,
     )

@@ -104,7 +104,7 @@ class _Mover:
         wanted.base, wanted.since_base = "", frozenset()
         if self._record_tree is not None:
             _share_equal_folders(wanted, self._record_tree)
-            wanted.build_upon(self._record_tree, ())
+            wanted.build_upon(self._record_tree, wanted.differing(self._record_tree))
         moved = replace(snapshot, backend=self._new.name)
         self._successor.save_record(moved, wanted)
         self._new.publish(snapshot.id)

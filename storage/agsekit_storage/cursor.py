@@ -64,6 +64,11 @@ class FolderCursor:
         """The path of the folder the cursor stands in, relative to the root."""
         return b"/".join(self._parts)
 
+    @property
+    def depth(self) -> int:
+        """How many folders below the root the cursor stands."""
+        return len(self._parts)
+
     def enter(self, name: bytes) -> int:
         """Go into the folder `name` and return its descriptor.
 

@@ -51,6 +51,10 @@ class RuleSource:
         """Tell whether the caller says something about a folder."""
         return path in self._overrides or (self._frozen is not None and path in self._frozen)
 
+    def folders(self) -> set[bytes]:
+        """Return the folders that the caller says something about."""
+        return {*self._overrides, *(self._frozen or ())}
+
     def read(self, folder: int, path: bytes) -> tuple[Optional[bytes], str]:
         """Return the content for a folder, None for none, and why it cannot be used if so."""
         if self._frozen is not None:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import operator
-import stat
 from array import array
 from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple, Optional
+from typing import TYPE_CHECKING, Any, NamedTuple, Optional
+
+if TYPE_CHECKING:
+    from agsekit_storage.overview import Totals, Uncertain
 
 DIGEST_SIZE = 20
 """Bytes of a content digest: BLAKE2b cut to 160 bits, or a git object id."""
@@ -95,6 +97,10 @@ class Folder:
         """Return the columns of the name at `index`."""
         return self.stats[index * WIDTH : (index + 1) * WIDTH]
 
+    def rows(self) -> Iterator[array[int]]:
+        """Yield the columns of every name."""
+        return map(self.row, range(len(self.names)))
+
     def set_row(self, index: int, row: Row) -> None:
         """Replace the columns of the name at `index`."""
         self.stats[index * WIDTH : (index + 1) * WIDTH] = array("q", row)
@@ -123,14 +129,49 @@ class Folder:
         return position
 
     def same_as(self, other: Folder) -> bool:
-        """Tell whether another folder looks the same in every way that a walk can see."""
+        """Tell whether another folder is the same as far as a walk can see; a stamp that may hide a write is not."""
         return (
             self.identity == other.identity
             and self.stats == other.stats
             and self.names == other.names
             and self.links == other.links
             and self.ignored == other.ignored
+            and 0 not in self.stats[CTIME::WIDTH]
         )
+
+    def copy(self) -> Folder:
+        """Return a folder of its own that is the same."""
+        return Folder(
+            list(self.names),
+            self.stats[:],
+            identity=self.identity,
+            digests=self.digests[:],
+            links=dict(self.links),
+            xattrs=dict(self.xattrs),
+            missing=self.missing,
+            ignored=self.ignored,
+        )
+
+    def put(self, name: bytes, row: Row, link: Optional[bytes]) -> None:
+        """Add a name, or forget all that was known of it; `link` is the target of a symbolic link."""
+        self.drop(name)
+        position = bisect_left(self.names, name)
+        self.names.insert(position, name)
+        self.stats[position * WIDTH : position * WIDTH] = array("q", row)
+        self.digests[position * DIGEST_SIZE : position * DIGEST_SIZE] = NO_DIGEST
+        if link is not None:
+            self.links[name] = link
+
+    def drop(self, name: bytes) -> None:
+        """Remove a name if it is there."""
+        position = bisect_left(self.names, name)
+        if position < len(self.names) and self.names[position] == name:
+            del self.names[position]
+            del self.stats[position * WIDTH : (position + 1) * WIDTH]
+            del self.digests[position * DIGEST_SIZE : (position + 1) * DIGEST_SIZE]
+            self.links.pop(name, None)
+            self.xattrs.pop(name, None)
+            self.missing.discard(name)
 
     def without(self, names: frozenset[bytes]) -> Folder:
         """Return a folder without some of its names."""
@@ -168,6 +209,7 @@ class Tree:
             another time and nothing else new (`.` is the source itself).
         base: name of the record that this tree's record builds upon, empty when it has none yet.
         since_base: the folders that differ from those of the base, or are gone since.
+        totals, uncertain: what `overview` has found out about this tree.
     """
 
     root: Row
@@ -179,16 +221,18 @@ class Tree:
     touched: Mapping[bytes, int] = field(default_factory=dict)
     base: str = ""
     since_base: frozenset[bytes] = frozenset()
+    totals: Optional[Totals] = field(default=None, repr=False, compare=False)
+    uncertain: Optional[Uncertain] = field(default=None, repr=False, compare=False)
 
-    def build_upon(self, before: Tree, written: Iterable[bytes]) -> None:
-        """Note which folders differ from those of `before`, whose unchanged folders this tree shares.
-
-        `written` are paths whose folders may be brought in line with what is saved, shared or not.
-        """
+    def differing(self, before: Tree) -> frozenset[bytes]:
+        """Return the folders that this tree does not share with another, or that are only in the other."""
         changed = {path for path, folder in self.folders.items() if folder is not before.folders.get(path)}
-        changed.update(split(path)[0] for path in written)
+        return frozenset(changed.union(before.folders.keys() - self.folders.keys()))
+
+    def build_upon(self, before: Tree, differing: frozenset[bytes]) -> None:
+        """Let the record of this tree say only what differs from `before`, and what its record says."""
         self.base = before.base
-        self.since_base = before.since_base.union(changed, before.folders.keys() - self.folders.keys())
+        self.since_base = before.since_base | differing
 
     def row(self, path: bytes) -> Row:
         """Return the columns of one path.
@@ -221,17 +265,10 @@ class Tree:
         """Return the number of entries that are not folders."""
         return sum(len(folder.names) for folder in self.folders.values()) - len(self.folders) + 1
 
-    def totals(self) -> tuple[int, int, int]:
-        """Return the number of files (everything that is not a folder), of folders, and of bytes."""
-        files = size = 0
-        for folder in self.folders.values():
-            stats = folder.stats
-            for base in range(0, len(stats), WIDTH):
-                if not stat.S_ISDIR(stats[base]):
-                    files += 1
-                    if stat.S_ISREG(stats[base]):
-                        size += stats[base + SIZE]
-        return files, len(self.folders), size
+
+def in_walk_order(path: bytes) -> list[bytes]:
+    """Sort folders as a walk meets them: parents first, and each followed at once by all that is below it."""
+    return path.split(b"/") if path else []
 
 
 def join(folder: bytes, name: bytes) -> bytes:

@@ -35,7 +35,7 @@ from collections.abc import Callable, Collection, Iterator, Mapping
 from typing import Any, BinaryIO, Optional
 
 from agsekit_storage.errors import StoreDamaged
-from agsekit_storage.model import DIGEST_SIZE, MODE, WIDTH, Folder, Tree
+from agsekit_storage.model import DIGEST_SIZE, MODE, WIDTH, Folder, Tree, in_walk_order
 
 MAGIC = b"agsekit-tree 1\n"
 _LARGEST_HEADER = 16 * 1024 * 1024
@@ -84,11 +84,6 @@ def read_header(file: BinaryIO) -> Header:
     if not isinstance(header, dict):
         raise StoreDamaged("its header cannot be read")
     return header
-
-
-def in_walk_order(path: bytes) -> list[bytes]:
-    """Sort folders as a walk meets them: parents first, and each followed at once by all that is below it."""
-    return path.split(b"/") if path else []
 
 
 def decode(file: BinaryIO, base: Callable[[str], Tree]) -> tuple[Header, Tree]:

@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from typing import Any, Optional
 
 from agsekit_storage import naming, run_log
 from agsekit_storage.backends.base import Work
-from agsekit_storage.changes import compare
+from agsekit_storage.changes import Comparison, compare
 from agsekit_storage.commit import Place, write_snapshot
 from agsekit_storage.errors import StorageError, StoreDamaged, explained
 from agsekit_storage.events import Met, OnEvent, Waiting, Walked, ignore_events
 from agsekit_storage.ignore import IgnoreRules
 from agsekit_storage.memory import Memory
-from agsekit_storage.model import MTIME, Changes, Problem, Row, Snapshot, Tree
+from agsekit_storage.model import MTIME, Changes, Problem, Row, Snapshot, Tree, split
+from agsekit_storage.overview import follow
+from agsekit_storage.partial_walk import walk_dirty
 from agsekit_storage.preflight import check_room, huge_files, is_mass_loss, size_on_disk, to_save, visible_losses
 from agsekit_storage.pruning import prune_under_lock
 from agsekit_storage.retention import Policy
@@ -127,30 +129,32 @@ def snapshot_under_lock(
     force = (
         RulesInForce(request.rule_files, {}) if request.rule_files is not None else rules_in_force(store.path, source)
     )
-    tree = walk(source, rules, previous=before, frozen=force.frozen, overrides=force.overrides, on_problem=meet)
+    tree, looked_into = _look(source, rules, force, before, request.dirty, meet)
     on_event(Walked(tree.count_files()))
-    comparison = compare(before, tree, source, digest=store.backend.digest)
+    comparison = compare(before, tree, source, digest=store.backend.digest, differing=looked_into)
     changes = comparison.changes
+    differing = _differing(tree, before, looked_into, comparison) if before else frozenset()
     if before:
-        tree.build_upon(before, comparison.paths())
+        tree.build_upon(before, differing)
     # A snapshot of another tool has no record to compare with next time, so its state gets one of ours.
     adopt = previous is not None and previous.kind == "foreign"
     if previous and before and not adopt and not changes and not (request.times_count and changes.touched):
         tree.touched = _times_saved(changes.touched, before)
-        if any(folder is not before.folders.get(path) for path, folder in tree.folders.items()):
+        follow(tree, before, differing)
+        if differing:
             store.save_walk(previous, tree)
         memory.keep(previous, tree)
         for path in comparison.unsaved:
             meet(Problem(path, "unreadable"))  # as it was when the newest snapshot was taken
         _hold(store, request, previous, now)
-        return Result(previous, False, changes, problems, tree)
+        return Result(previous, False, changes, problems, tree, partial=looked_into is not None)
     if before is None:
         for problem in huge_files(tree):
             meet(problem)
     good, loss = _held_against(store, existing, before, tree, changes)
     stored_bytes = _make_room(store, request, source, list(to_save(tree, comparison)), now)
     message = _message(request.kind, changes)
-    work = Work(source, tree, comparison, previous if before else None, before, on_event, message)
+    work = Work(source, tree, comparison, previous if before else None, before, on_event, differing, message)
     taken = frozenset(snapshot.id for snapshot in existing)
     place = Place(
         _new_id(now, previous, taken),
@@ -159,6 +163,7 @@ def snapshot_under_lock(
         request.kind,
         request.run or run_log.current(store),
         mass_loss=loss,
+        partial=looked_into is not None,
         always=request.times_count or before is None or adopt,
         stored_bytes=stored_bytes,
     )
@@ -173,7 +178,39 @@ def snapshot_under_lock(
     _hold(store, request, written.snapshot, now)
     if request.keep and written.created:
         prune_under_lock(store, request.keep, now=now, on_event=on_event)
-    return Result(written.snapshot, written.created, written.changes, written.problems, tree, hidden)
+    return Result(
+        written.snapshot, written.created, written.changes, written.problems, tree, hidden, looked_into is not None
+    )
+
+
+def _look(
+    source: bytes,
+    rules: IgnoreRules,
+    force: RulesInForce,
+    before: Optional[Tree],
+    dirty: Optional[AbstractSet[bytes]],
+    meet: Callable[[Problem], None],
+) -> tuple[Tree, Optional[frozenset[bytes]]]:
+    """Return the state of the source, and the folders in which it may differ from `before`, None for any."""
+    overrides = force.overrides
+    if before is not None and dirty is not None:
+        found = walk_dirty(
+            source, rules, dirty, previous=before, frozen=force.frozen, overrides=overrides, on_problem=meet
+        )
+        if found:
+            return found
+    return walk(source, rules, previous=before, frozen=force.frozen, overrides=overrides, on_problem=meet), None
+
+
+def _differing(
+    tree: Tree, before: Tree, looked_into: Optional[frozenset[bytes]], comparison: Comparison
+) -> frozenset[bytes]:
+    """Return the folders that two trees do not share, or that may change while they are saved."""
+    if looked_into is None:
+        differing = tree.differing(before)
+    else:
+        differing = frozenset(path for path in looked_into if tree.folders.get(path) is not before.folders.get(path))
+    return differing.union(split(path)[0] for path in comparison.paths())
 
 
 def _make_room(store: Store, request: Request, source: bytes, files: Sequence[tuple[bytes, Row]], now: float) -> int:

@@ -71,12 +71,12 @@ def walk(
     Raises:
         SourceUnavailable: the source itself is missing, not a folder, or unreadable.
     """
-    with _no_garbage_collection():
-        return _Walk(source, rules, previous, RuleSource(frozen, overrides), on_problem).run()
+    with no_garbage_collection():
+        return Walk(source, rules, previous, RuleSource(frozen, overrides), on_problem).run()
 
 
 @contextmanager
-def _no_garbage_collection() -> Iterator[None]:
+def no_garbage_collection() -> Iterator[None]:
     """The walk makes millions of small objects and no cycles; collecting costs a fifth of its time."""
     enabled = gc.isenabled()
     gc.disable()
@@ -87,7 +87,9 @@ def _no_garbage_collection() -> Iterator[None]:
             gc.enable()
 
 
-class _Walk:
+class Walk:
+    """One pass over a source; `partial_walk` makes it of single paths."""
+
     def __init__(
         self,
         source: bytes,
@@ -149,7 +151,7 @@ class _Walk:
                 continue
             name, rules, trusted = stack[-1].pop()
             path = join(cursor.path, name)
-            if len(stack) > _MOST_LEVELS or len(path) > _LONGEST_PATH:
+            if cursor.depth >= _MOST_LEVELS or len(path) > _LONGEST_PATH:
                 self._unlistable(path, OSError(errno.ENAMETOOLONG, "nested too deeply"))
                 continue
             try:
@@ -163,8 +165,7 @@ class _Walk:
                 self._unlistable(path, error)
                 stack.append([])
             else:
-                if name in self._folders[split(path)[0]].missing:
-                    self._own(split(path)[0]).missing.discard(name)
+                self._now_listed(path)
 
     def _visit(
         self, cursor: FolderCursor, path: bytes, rules: FolderRules, trusted: bool
@@ -179,14 +180,14 @@ class _Walk:
         previous = self._before.get(path) if trusted else None
         if previous and (previous.identity != identity or not identity[1]):
             previous = None
-        listing = None if previous else _listing(cursor.fd)
-        has_rules = IGNORE_FILE in (previous.names if previous else listing or ())
+        found = None if previous else listing(cursor.fd)
+        has_rules = IGNORE_FILE in (previous.names if previous else found or ())
         if has_rules or path in self._rules_before or path in self._rule_source:
             rules, same = self._read_rules(cursor.fd, path, rules)
             trusted = trusted and same
         folder = self._same_names(cursor.fd, previous, identity) if previous and trusted else None
         if folder is None:
-            folder = self._judge(cursor.fd, path, rules, identity, listing or _listing(cursor.fd))
+            folder = self._judge(cursor.fd, path, rules, identity, found or listing(cursor.fd))
         self._folders[path] = folder
         subfolders = [
             (name, rules.enter(name), trusted)
@@ -227,7 +228,7 @@ class _Walk:
         return None if self._read_links(fd, folder, previous) else folder
 
     def _judge(
-        self, fd: int, path: bytes, rules: FolderRules, identity: tuple[int, int], listing: dict[bytes, bool]
+        self, fd: int, path: bytes, rules: FolderRules, identity: tuple[int, int], found: dict[bytes, bool]
     ) -> Folder:
         """Record the names of a listing that the rules let through."""
         kept: list[tuple[bytes, Sequence[int]]] = []
@@ -235,7 +236,7 @@ class _Walk:
         unknown: dict[bytes, OSError] = {}
         judge = rules.judge
         look_below = False
-        for name, is_folder in listing.items():
+        for name, is_folder in found.items():
             verdict = judge(name, is_folder)
             if verdict is Verdict.IGNORE:
                 ignored.append(name)
@@ -310,6 +311,11 @@ class _Walk:
         self._own(parent).missing.add(name)
         self._report(path, error)
 
+    def _now_listed(self, path: bytes) -> None:
+        parent, name = split(path)
+        if name in self._folders[parent].missing:
+            self._own(parent).missing.discard(name)
+
     def _own(self, path: bytes) -> Folder:
         """Return a folder that the tree of before does not share."""
         if self._folders[path] is self._before.get(path):
@@ -328,7 +334,7 @@ class _Walk:
                 self._folders[parent] = self._folders[parent].without(frozenset([name]))
 
 
-def _listing(fd: int) -> dict[bytes, bool]:
+def listing(fd: int) -> dict[bytes, bool]:
     """Return the names in a folder, and whether each is a folder (a link to one is not)."""
     with os.scandir(fd) as entries:
         return {os.fsencode(entry.name): entry.is_dir(follow_symlinks=False) for entry in entries}

@@ -1,0 +1,101 @@
+"""What is known of a tree as a whole, and how it follows from the tree before, so that it costs what changed."""
+
+from __future__ import annotations
+
+import stat
+from collections.abc import Iterable
+from typing import NamedTuple
+
+from agsekit_storage.ignore import IGNORE_FILE
+from agsekit_storage.model import CTIME, MODE, SIZE, WIDTH, Folder, Tree
+
+_KIND = 0o170000
+
+
+class Totals(NamedTuple):
+    """How much there is: `files` are everything that is not a folder, `bytes` the sizes of the regular ones."""
+
+    files: int
+    folders: int
+    bytes: int
+
+
+class Uncertain(NamedTuple):
+    """What the columns of a tree prove nothing about, so that it has to be looked at again.
+
+    `unsettled` are names, by folder, that may have changed unseen or could not be read; `unlisted` are folders in
+    which names may have appeared unseen. `rule_holders` are the folders with a `.backupignore`.
+    """
+
+    unsettled: dict[bytes, frozenset[bytes]]
+    unlisted: set[bytes]
+    rule_holders: set[bytes]
+
+    def copy(self) -> Uncertain:
+        """Return one that can be changed alone."""
+        return Uncertain(dict(self.unsettled), set(self.unlisted), set(self.rule_holders))
+
+    def note(self, path: bytes, folder: Folder) -> None:
+        """Add what is uncertain in a folder."""
+        ctimes = folder.stats[CTIME::WIDTH]
+        if folder.missing or 0 in ctimes:
+            marked = (name for name, ctime in zip(folder.names, ctimes) if not ctime or name in folder.missing)
+            self.unsettled[path] = frozenset(marked)
+        if not folder.identity[1]:
+            self.unlisted.add(path)
+        if IGNORE_FILE in folder.names:
+            self.rule_holders.add(path)
+
+    def forget(self, path: bytes) -> None:
+        """Remove what is noted of a folder."""
+        self.unsettled.pop(path, None)
+        self.unlisted.discard(path)
+        self.rule_holders.discard(path)
+
+
+def totals_of(tree: Tree) -> Totals:
+    """Return how much there is in a tree; everything is counted where nothing tells."""
+    if tree.totals is None:
+        counts = [_count(folder) for folder in tree.folders.values()]
+        tree.totals = Totals(sum(files for files, _ in counts), len(tree.folders), sum(size for _, size in counts))
+    return tree.totals
+
+
+def uncertain_of(tree: Tree) -> Uncertain:
+    """Return what is uncertain in a tree; every folder is searched where nothing tells."""
+    if tree.uncertain is None:
+        tree.uncertain = Uncertain({}, set(), set())
+        for path, folder in tree.folders.items():
+            tree.uncertain.note(path, folder)
+    return tree.uncertain
+
+
+def follow(tree: Tree, before: Tree, differing: Iterable[bytes]) -> None:
+    """Tell a tree what is known of the one before it; `differing` are all folders that may not be alike."""
+    differing = list(differing)
+    if before.totals is not None:
+        files, _, size = before.totals
+        for path in differing:
+            for folders, sign in ((before.folders, -1), (tree.folders, 1)):
+                if path in folders:
+                    count, length = _count(folders[path])
+                    files, size = files + sign * count, size + sign * length
+        tree.totals = Totals(files, len(tree.folders), size)
+    if before.uncertain is not None:
+        tree.uncertain = before.uncertain.copy()
+        for path in differing:
+            tree.uncertain.forget(path)
+            if path in tree.folders:
+                tree.uncertain.note(path, tree.folders[path])
+
+
+def _count(folder: Folder) -> tuple[int, int]:
+    """Return how many files are in a folder, and their bytes."""
+    files = size = 0
+    for mode, length in zip(folder.stats[MODE::WIDTH], folder.stats[SIZE::WIDTH]):
+        kind = mode & _KIND
+        if kind != stat.S_IFDIR:
+            files += 1
+            if kind == stat.S_IFREG:
+                size += length
+    return files, size
