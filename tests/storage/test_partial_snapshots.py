@@ -296,9 +296,8 @@ def test_what_nobody_named_is_found_by_the_next_look_at_everything(watched: Watc
     source = watched.project.source
     _fill(source, ["named", "folder/unnamed", "folder/gone", "folder/named"])
     watched.begin()
-    watched.tell(b"")
     time.sleep(0.05)
-    watched.take(watched.project, None)
+    watched.tell()
     _fill(source, ["named", "folder/new", "folder/unnamed", "folder/named-too"])
     (source / "folder" / "unnamed").write_text("changed")
     (source / "folder" / "gone").unlink()
