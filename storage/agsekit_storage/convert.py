@@ -14,6 +14,7 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from agsekit_storage import journal
 from agsekit_storage.backends.base import Backend, Work
 from agsekit_storage.changes import compare
 from agsekit_storage.durable import remove_tree
@@ -59,6 +60,7 @@ def convert(store: Store, backend: str, *, wait: float, on_snapshot: Callable[[i
             with suppress(OSError, StorageError):
                 store.abandon_conversion()
             raise
+        journal.append(store.path, "convert", backend=backend, snapshots=len(snapshots))
     return Converted(len(snapshots))
 
 

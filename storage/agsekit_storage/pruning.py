@@ -7,6 +7,7 @@ import stat
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
+from agsekit_storage import journal
 from agsekit_storage.errors import StoreDamaged
 from agsekit_storage.events import CapUnmet, OnEvent, Waiting, ignore_events
 from agsekit_storage.history import History
@@ -52,6 +53,7 @@ def prune_under_lock(
     """Do what `prune` does for a caller that holds the lock of the store."""
     decisions = plan_prune(store, policy, now=now, on_event=on_event)
     delete_snapshots(store, [decision.snapshot for decision in decisions if not decision.keep])
+    journal.note_prune(store.path, decisions, now=now)
     return decisions
 
 

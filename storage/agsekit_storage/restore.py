@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Optional
 
+from agsekit_storage import journal
 from agsekit_storage.changes import compare
 from agsekit_storage.errors import StorageError, StoreRefused, explained
 from agsekit_storage.events import OnEvent, Waiting, ignore_events
@@ -137,7 +138,8 @@ def restore(
         if not os.path.lexists(source):
             plan = plan_everything(wanted, paths=request.paths)
             os.makedirs(source, mode=0o700)
-            return Restored(plan, None, [*notes, *_apply(store, request.snapshot, wanted, plan, source, on_event)])
+            problems = [*notes, *_apply(store, request.snapshot, wanted, plan, source, on_event)]
+            return _noted(store, request, Restored(plan, None, problems), now)
         request = _with_named_paths(request, wanted)
         safety = Request("safety", request.exclude, wanted.rule_files, times_count=True, hold=THIS)
         saved = snapshot_under_lock(store, safety, now=now, on_event=on_event)
@@ -153,7 +155,12 @@ def restore(
             for each in saved.problems
             if each.reason == "unreadable" and each.path not in told and request.covers(each.path)
         ]
-        return Restored(plan, saved.snapshot, [*notes, *problems])
+        return _noted(store, request, Restored(plan, saved.snapshot, [*notes, *problems]), now)
+
+
+def _noted(store: Store, request: RestoreRequest, done: Restored, now: float) -> Restored:
+    journal.note_restore(store.path, request.snapshot, done, now=now)
+    return done
 
 
 def restore_to(

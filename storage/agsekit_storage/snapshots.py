@@ -8,7 +8,7 @@ from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from typing import Any, Optional
 
-from agsekit_storage import naming, run_log
+from agsekit_storage import journal, naming, run_log
 from agsekit_storage.backends.base import Work
 from agsekit_storage.changes import Comparison, compare
 from agsekit_storage.commit import Place, write_snapshot
@@ -171,6 +171,7 @@ def snapshot_under_lock(
     written = write_snapshot(store, work, place, problems)
     if written.created:
         memory.keep(written.snapshot, tree)
+        journal.note_snapshot(store.path, written.snapshot, previous, good)
     hidden = newly_hidden(source, before, tree, changes) if before else ()
     if good and written.created and written.snapshot.mass_loss:
         # The last good state must outlive every later deletion, of the snapshot of the loss too.
