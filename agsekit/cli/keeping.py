@@ -2,27 +2,27 @@
 
 import time
 from collections.abc import Callable, Sequence
-from pathlib import Path
 from typing import Annotated, Optional
 
 import typer
 
 from agsekit.cli import documents, interactive, render
 from agsekit.cli.backups import JsonOption, SourceOption, StoreOption, choose_target
+from agsekit.cli.context import Context
 from agsekit.cli.history import SnapshotArgument
 from agsekit.cli.options import context_of
 from agsekit.cli.pages import page
-from agsekit.cli.snapshots import report_restored, show_plan
+from agsekit.cli.snapshots import relative_paths, report_restored
+from agsekit.errors import UsageError
 from agsekit.i18n import _
 from agsekit.protection.target import Target
 from agsekit.protection.upkeep import keep_small
 from agsekit_storage.pruning import plan_prune, prune
 from agsekit_storage.reference import resolve
-from agsekit_storage.restore import RestoreRequest, preview_restore
+from agsekit_storage.restore_plan import Plan
 from agsekit_storage.retention import Decision
 from agsekit_storage.snapshots import DEFAULT_WAIT
-from agsekit_storage.store import Store
-from agsekit_storage.undo import Step, redo_step, take_step, undo_step
+from agsekit_storage.undo import Look, Step, look_at, move, take_step
 
 YesOption = Annotated[bool, typer.Option("--yes", "-y", help=_("Do not ask."))]
 DryRunOption = Annotated[bool, typer.Option("--dry-run", "-n", help=_("Only show what would be done."))]
@@ -91,12 +91,20 @@ def prune_snapshots(
 
 
 @page(
-    _("Repeat it to go further back; `redo` goes forward again."),
-    (_("Go back to before the last run"), "agsekit snapshots undo"),
-    (_("See first what that would change"), "agsekit snapshots undo --dry-run"),
+    _(
+        "A number undoes so many changes. Paths go back, each with all below it, to before their own last change, "
+        "and nothing else does. Repeat it to go further back; `redo` goes forward again. The state now is saved "
+        "first. A file whose name is a number is written as ./3."
+    ),
+    (_("Take back the last change"), "agsekit undo"),
+    (_("Take back the last three"), "agsekit undo 3"),
+    (_("Take back what happened to one file"), "agsekit undo src/main.py"),
 )
 def undo(
     ctx: typer.Context,
+    words: Annotated[
+        Optional[list[str]], typer.Argument(metavar="[N | PATH...]", help=_("How many changes, or which paths."))
+    ] = None,
     source_dir: SourceOption = None,
     dest_dir: StoreOption = None,
     dry_run: DryRunOption = False,
@@ -104,15 +112,22 @@ def undo(
     as_json: JsonOption = False,
 ) -> None:
     """Restore the state before the last change. Repeat it to go further back; `redo` goes forward again."""
-    _step(ctx, undo_step, source_dir, dest_dir, dry_run=dry_run, yes=yes, as_json=as_json)
+    context = context_of(ctx)
+    target = choose_target(context, source_dir, dest_dir)
+    given = words or []
+    counted = len(given) == 1 and _is_count(given[0])
+    count = _count(given[0]) if counted else 1
+    paths = () if counted else tuple(relative_paths(given, target.source))
+    _move(context, target, lambda look: look.undo(count, paths), dry_run=dry_run, yes=yes, as_json=as_json)
 
 
 @page(
-    "",
-    (_("Take it back"), "agsekit snapshots redo"),
+    _("A number takes back so many undos. It works right after an undo, before new edits, and for the same paths."),
+    (_("Take back the last undo"), "agsekit redo"),
 )
 def redo(
     ctx: typer.Context,
+    number: Annotated[Optional[str], typer.Argument(metavar="[N]", help=_("How many undos."))] = None,
     source_dir: SourceOption = None,
     dest_dir: StoreOption = None,
     dry_run: DryRunOption = False,
@@ -120,35 +135,66 @@ def redo(
     as_json: JsonOption = False,
 ) -> None:
     """Take back the last undo."""
-    _step(ctx, redo_step, source_dir, dest_dir, dry_run=dry_run, yes=yes, as_json=as_json)
-
-
-def _step(
-    ctx: typer.Context,
-    choose: Callable[[Store, tuple[str, ...]], Step],
-    source: Optional[Path],
-    backup: Optional[Path],
-    *,
-    dry_run: bool,
-    yes: bool,
-    as_json: bool,
-) -> None:
     context = context_of(ctx)
-    target = choose_target(context, source, backup)
+    target = choose_target(context, source_dir, dest_dir)
+    count = 1 if number is None else _count(number)
+    _move(context, target, lambda look: look.redo(count), dry_run=dry_run, yes=yes, as_json=as_json)
+
+
+def _is_count(word: str) -> bool:
+    return word.isascii() and word.isdigit()
+
+
+def _count(word: str) -> int:
+    if not _is_count(word) or not 0 < len(word) <= 9 or not int(word):
+        raise UsageError(_("{word} is not a number of changes").format(word=repr(word)), hint=_("it starts at 1"))
+    return int(word)
+
+
+def _move(
+    context: Context, target: Target, choose: Callable[[Look], Step], *, dry_run: bool, yes: bool, as_json: bool
+) -> None:
     store = target.existing_store()
-    exclude = tuple(target.exclude)
-    step = choose(store, exclude)
-    plan = preview_restore(store, RestoreRequest(step.target, exclude=exclude))
-    if not as_json:
-        show_plan(plan, step.target)
-    if dry_run:
-        if as_json:
-            render.print_json(documents.restored(step.target.id, plan, None))
-        return
-    interactive.confirm(context, _("Restore?"), yes=yes, flag="--yes")
+    if dry_run or not yes:
+        look = look_at(store, target.exclude)
+        step = choose(look)
+        plan = look.plan(step, target.exclude)
+        if not as_json:
+            _say_step(plan, step)
+        if dry_run:
+            if as_json:
+                render.print_json(documents.restored(step.target.id, plan, None))
+            return
+        interactive.confirm(context, _("Restore?"), yes=yes, flag="--yes")
     with render.snapshot_progress(_("Restoring"), shown=True) as on_event:
-        done = take_step(store, step, exclude, now=time.time(), on_event=on_event)
+        if yes:
+            step, done = move(store, choose, target.exclude, now=time.time(), on_event=on_event)
+        else:
+            done = take_step(store, step, target.exclude, now=time.time(), on_event=on_event)
+    if yes and not as_json:
+        _say_step(done.plan, step)
     report_restored(done, step.target.id, None, store, as_json=as_json)
+
+
+def _say_step(plan: Plan, step: Step) -> None:
+    """Say in one line what a step does, and name what it cannot do."""
+    kinds = (
+        ("+", plan.create),
+        ("~", plan.replace),
+        ("=", plan.adjust),
+        ("-", [*plan.clear, *plan.delete]),
+    )
+    changed = [*plan.create, *plan.replace, *plan.clear, *plan.delete] or plan.adjust
+    render.say(
+        _("Back to {id} of {time}: {counts} ({names})").format(
+            id=step.target.id,
+            time=render.local_time(step.target.created),
+            counts=" ".join(f"{sign}{len(paths)}" for sign, paths in kinds if paths) or _("nothing to do"),
+            names=render.names_of(changed) or "-",
+        )
+    )
+    for problem in plan.problems:
+        render.warn(render.describe_problem(problem))
 
 
 def _set_pin(target: Target, reference: str, *, pinned: bool, as_json: bool) -> None:

@@ -20,8 +20,8 @@ from agsekit_storage.restore_access import make_accessible
 from agsekit_storage.restore_apply import Applier
 from agsekit_storage.restore_hidden import excludes_for, with_rule
 from agsekit_storage.restore_plan import Plan, find, plan_everything, plan_restore, selected
-from agsekit_storage.rule_trust import rules_in_force
-from agsekit_storage.snapshots import DEFAULT_WAIT, THIS, Request, snapshot_under_lock
+from agsekit_storage.rule_trust import rules_hold, rules_in_force
+from agsekit_storage.snapshots import DEFAULT_WAIT, THIS, Request, Result, snapshot_under_lock
 from agsekit_storage.store import Store
 from agsekit_storage.walk import walk
 
@@ -81,7 +81,7 @@ def preview_restore(store: Store, request: RestoreRequest, *, into_empty: bool =
     rules = IgnoreRules.compile([os.fsencode(pattern) for pattern in request.exclude], {})
     with explained(store.source):
         current = walk(source, rules, frozen=wanted.rule_files)
-        plan = _plan(store, request, wanted, current)
+        plan = plan_from(store, request, wanted, current)
     plan.problems += notes
     return plan
 
@@ -101,10 +101,11 @@ def holds_state(store: Store, snapshot: Snapshot, exclude: Sequence[str] = ()) -
     changes = compare(wanted, current, source, digest=store.backend.digest).changes
     if changes.added or changes.modified or changes.removed or changes.touched:
         return False
-    return all(path != b"." and _only_privileges_differ(wanted, current, path) for path in changes.metadata)
+    return all(path != b"." and only_privileges_differ(wanted, current, path) for path in changes.metadata)
 
 
-def _only_privileges_differ(wanted: Tree, current: Tree, path: bytes) -> bool:
+def only_privileges_differ(wanted: Tree, current: Tree, path: bytes) -> bool:
+    """Tell whether a path is a regular file that differs in nothing but its setuid and setgid bits."""
     one, other = find(wanted, path), find(current, path)
     bits = stat.S_ISUID | stat.S_ISGID
     return (
@@ -146,16 +147,34 @@ def restore(
         # What an agent has locked away could neither be saved nor replaced.
         if make_accessible(source, wanted, saved.problems, request.covers):
             saved = snapshot_under_lock(store, safety, now=now, on_event=on_event)
-        plan = _plan(store, request, wanted, saved.tree)
-        problems = _apply(store, request.snapshot, wanted, plan, source, on_event, saved=saved.tree)
-        # What could not be looked at was left alone as well, whatever the plan says of it.
-        told = {problem.path for problem in problems}
-        problems += [
-            each
-            for each in saved.problems
-            if each.reason == "unreadable" and each.path not in told and request.covers(each.path)
-        ]
-        return _noted(store, request, Restored(plan, saved.snapshot, [*notes, *problems]), now)
+        return finish_restore(store, request, wanted, saved, now=now, notes=notes, on_event=on_event)
+
+
+def finish_restore(
+    store: Store,
+    request: RestoreRequest,
+    wanted: Tree,
+    saved: Result,
+    *,
+    now: float,
+    notes: Sequence[Problem] = (),
+    on_event: OnEvent = ignore_events,
+) -> Restored:
+    """Do what is left of a restore for a caller that holds the lock and has just saved the state before.
+
+    `wanted` is the tree of the snapshot to restore; `saved` was taken under the ignore rules of that snapshot.
+    `notes` are problems that are known already.
+    """
+    plan = plan_from(store, request, wanted, saved.tree)
+    problems = _apply(store, request.snapshot, wanted, plan, _source(store), on_event, saved=saved.tree)
+    # What could not be looked at was left alone as well, whatever the plan says of it.
+    told = {problem.path for problem in problems}
+    problems += [
+        each
+        for each in saved.problems
+        if each.reason == "unreadable" and each.path not in told and request.covers(each.path)
+    ]
+    return _noted(store, request, Restored(plan, saved.snapshot, [*notes, *problems]), now)
 
 
 def _noted(store: Store, request: RestoreRequest, done: Restored, now: float) -> Restored:
@@ -200,7 +219,8 @@ def _source(store: Store) -> bytes:
     return os.fsencode(store.source_folder())
 
 
-def _plan(store: Store, request: RestoreRequest, wanted: Tree, current: Tree) -> Plan:
+def plan_from(store: Store, request: RestoreRequest, wanted: Tree, current: Tree) -> Plan:
+    """Return what a restore would do to the source, which is as the tree `current` says."""
     comparison = compare(wanted, current, _source(store), digest=store.backend.digest)
     plan = plan_restore(
         wanted,
@@ -208,7 +228,7 @@ def _plan(store: Store, request: RestoreRequest, wanted: Tree, current: Tree) ->
         comparison,
         paths=request.paths,
         keep_new=request.keep_new,
-        protected=_Protection(store, request.exclude, wanted.rule_files).covers,
+        protected=_Protection(store, request.exclude, wanted.rule_files, current).covers,
     )
     plan.problems = [with_rule(problem, request.exclude, wanted) for problem in plan.problems]
     return request.narrowing.plan(plan, current) if request.narrowing else plan
@@ -221,8 +241,11 @@ def _with_named_paths(request: RestoreRequest, wanted: Tree) -> RestoreRequest:
 class _Protection:
     """Leaves alone what only the rules of now ignore: nobody expects a restore to delete ignored files."""
 
-    def __init__(self, store: Store, exclude: Sequence[str], rule_files: Mapping[bytes, bytes]) -> None:
+    def __init__(
+        self, store: Store, exclude: Sequence[str], rule_files: Mapping[bytes, bytes], current: Tree
+    ) -> None:
         self._store = store
+        self._current = current
         self._exclude = [os.fsencode(pattern) for pattern in exclude]
         self._rule_files = rule_files
         self._visible: Optional[frozenset[bytes]] = None
@@ -231,6 +254,9 @@ class _Protection:
         """Tell whether the rules of now ignore a path that those of the snapshot did not."""
         if self._visible is None:
             source = _source(self._store)
+            if rules_hold(self._store.path, source, self._current, self._rule_files):
+                self._same, self._visible = True, frozenset()
+                return False
             # What an agent wrote into the rules must not keep what it made.
             force = rules_in_force(self._store.path, source)
             rules = IgnoreRules.compile(self._exclude, {})

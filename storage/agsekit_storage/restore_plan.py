@@ -78,7 +78,7 @@ def plan_restore(
             plan.delete.append(path)
         elif not chosen(path) or unsaved.keep(path, plan):
             continue
-        elif _is_below(path, cleared):
+        elif is_below(path, cleared):
             plan.clear.append(path)
         elif not keep_new and not protected(path):
             plan.delete.append(path)
@@ -103,7 +103,7 @@ def _paths_at_or_below(tree: Tree, paths: Sequence[bytes]) -> Iterator[bytes]:
     """Yield some paths of a tree and all that is below them, each once and in tree order; everything for no paths."""
     folders = frozenset(paths)
     for path, folder in tree.folders.items():
-        whole = not paths or path in folders or _is_below(path, folders)
+        whole = not paths or path in folders or is_below(path, folders)
         for name in folder.names if whole else sorted(split(each)[1] for each in folders if split(each)[0] == path):
             if whole or join(path, name) in folders:
                 yield join(path, name)
@@ -185,7 +185,7 @@ class _Unsaved:
             plan.problems.append(Problem(path, "special" if path in self._special else "unreadable"))
             return True
         # Below a folder that the snapshot could not list, not being listed means nothing.
-        return path in self._above_kept or _is_below(path, self._missing)
+        return path in self._above_kept or is_below(path, self._missing)
 
     def report(self, path: bytes, plan: Plan) -> bool:
         """Add a problem for a path that cannot be brought back, and tell whether there is one."""
@@ -257,7 +257,7 @@ def _selector(paths: Sequence[bytes], wanted: Tree, current: Tree | None) -> Cal
 def selected(paths: Sequence[bytes]) -> Callable[[bytes], bool]:
     """Return what tells whether a path is one of `paths` or below one of them; everything is for no paths."""
     chosen = frozenset(paths)
-    return lambda path: not chosen or path in chosen or _is_below(path, chosen)
+    return lambda path: not chosen or path in chosen or is_below(path, chosen)
 
 
 def _holds(tree: Tree, path: bytes) -> bool:
@@ -268,6 +268,6 @@ def _holds(tree: Tree, path: bytes) -> bool:
     return True
 
 
-def _is_below(path: bytes, folders: frozenset[bytes]) -> bool:
+def is_below(path: bytes, folders: frozenset[bytes]) -> bool:
     """Tell whether one of the path's parents is among `folders`."""
     return bool(folders) and any(parent in folders for parent in parents(path))

@@ -105,6 +105,16 @@ def rules_in_force(store: Path, source: bytes) -> RulesInForce:
     )
 
 
+def rules_hold(store: Path, source: bytes, tree: Tree, rule_files: Mapping[bytes, bytes]) -> bool:
+    """Tell whether the rules that apply now are those of a tree of the source that was walked with `rule_files`."""
+    force = rules_in_force(store, source)
+    if force.frozen is not None:
+        return dict(force.frozen) == dict(rule_files)
+    folders = {path for path, folder in tree.folders.items() if IGNORE_FILE in folder.names}
+    now: dict[bytes, Optional[bytes]] = {**_contents(source, folders.union(rule_files)), **force.overrides}
+    return {folder: content for folder, content in now.items() if content is not None} == dict(rule_files)
+
+
 def refresh(store: Path, source: bytes, exclude: Sequence[str]) -> None:
     """Settle what runs left that ended without doing so, and trust what was edited since. Needs the lock.
 

@@ -9,7 +9,7 @@ import pytest
 from agsekit_storage.errors import SnapshotNotFound
 from agsekit_storage.history import History
 from agsekit_storage.textdiff import FileDiff, diff_files, open_stored, source_content, stored_content
-from agsekit_storage.undo import undo_step
+from agsekit_storage.undo import look_at
 from agsekit_storage.usage import measure
 from tests.support.projects import Project
 
@@ -149,4 +149,4 @@ def test_a_record_that_cannot_be_read_hides_no_other_version(project: Project) -
     assert [each.snapshot.id for each in history.versions(b"file")] == [ids[0], ids[2]]
     assert [each.id for each in history.touching(b"file")] == [ids[0], ids[2]]
     assert measure(project.store).total == len("one") + len("the third")
-    assert undo_step(project.store, ()).target.id == ids[0]
+    assert look_at(project.store, ()).undo().target.id == ids[0]

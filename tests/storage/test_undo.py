@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import shutil
 import time
 
 import pytest
 
 from agsekit_storage.errors import SnapshotNotFound
-from agsekit_storage.undo import redo_step, take_step, undo_step
+from agsekit_storage.undo import look_at, move, take_step
 from tests.support.children import value_from_child, without_rights
 from tests.support.projects import Project
+from tests.support.trees import without_folder_times
 
 
 def _write(project: Project, text: str) -> None:
@@ -20,13 +22,13 @@ def _text(project: Project) -> str:
     return (project.source / "file").read_text()
 
 
-def _undo(project: Project) -> str:
-    take_step(project.store, undo_step(project.store, ()), (), now=time.time())
+def _undo(project: Project, count: int = 1, *paths: bytes) -> str:
+    move(project.store, lambda look: look.undo(count, paths), (), now=time.time())
     return _text(project)
 
 
-def _redo(project: Project) -> str:
-    take_step(project.store, redo_step(project.store, ()), (), now=time.time())
+def _redo(project: Project, count: int = 1) -> str:
+    move(project.store, lambda look: look.redo(count), (), now=time.time())
     return _text(project)
 
 
@@ -57,7 +59,7 @@ def test_undo_stops_at_the_first_state(project: Project) -> None:
     _undo(project)
 
     with pytest.raises(SnapshotNotFound, match="no earlier state"):
-        undo_step(project.store, ())
+        look_at(project.store, ()).undo()
 
     assert _text(project) == "one"
 
@@ -65,12 +67,12 @@ def test_undo_stops_at_the_first_state(project: Project) -> None:
 def test_redo_needs_an_undo_right_before_it(project: Project) -> None:
     _three_states(project)
     with pytest.raises(SnapshotNotFound, match="nothing to redo"):
-        redo_step(project.store, ())
+        look_at(project.store, ()).redo()
     _undo(project)
     _write(project, "another way")
 
     with pytest.raises(SnapshotNotFound, match="nothing to redo"):
-        redo_step(project.store, ())
+        look_at(project.store, ()).redo()
 
 
 def test_edits_after_an_undo_are_undone_by_themselves(project: Project) -> None:
@@ -90,7 +92,7 @@ def test_an_undo_of_a_deletion_brings_the_folder_back(project: Project) -> None:
     (project.source / "file").unlink()
     project.snapshot()
 
-    take_step(project.store, undo_step(project.store, ()), (), now=time.time())
+    take_step(project.store, look_at(project.store, ()).undo(), (), now=time.time())
 
     assert project.now() == state
 
@@ -113,3 +115,89 @@ def test_undo_goes_back_also_where_a_file_had_rights_to_lend(project: Project) -
         project.snapshot()
 
     assert [_undo(project), _undo(project)] == ["second", "one"]
+
+
+def test_several_changes_are_undone_at_once_and_come_back_one_by_one(project: Project) -> None:
+    _three_states(project)
+    _write(project, "unsaved work")
+
+    assert _undo(project, 3) == "one"
+    assert [_redo(project), _redo(project, 2)] == ["second", "unsaved work"]
+
+
+def test_more_changes_than_there_are_cannot_be_undone(project: Project) -> None:
+    _three_states(project)
+
+    with pytest.raises(SnapshotNotFound, match="fewer earlier states to go back to: 2"):
+        _undo(project, 3)
+
+    assert _text(project) == "the third"
+
+
+def test_one_path_goes_back_to_before_its_own_last_change(project: Project) -> None:
+    (project.source / "other").write_text("first")
+    _three_states(project)
+    for text in ("later", "latest"):
+        (project.source / "other").write_text(text)
+        project.snapshot()
+
+    assert _undo(project, 1, b"file") == "second"
+    assert _undo(project, 1, b"file") == "one"
+    assert _redo(project) == "second"
+    assert (project.source / "other").read_text() == "latest"
+    with pytest.raises(SnapshotNotFound, match="fewer earlier states to go back to: 1"):
+        _undo(project, 3, b"file")
+
+
+def test_edits_of_a_path_that_no_snapshot_has_are_undone_first(project: Project) -> None:
+    _three_states(project)
+    _write(project, "unsaved work")
+    (project.source / "other").write_text("mine")
+
+    assert [_undo(project, 1, b"file"), _redo(project)] == ["the third", "unsaved work"]
+    assert (project.source / "other").read_text() == "mine"
+
+
+def test_a_folder_is_a_path_too_and_a_deleted_one_comes_back(project: Project) -> None:
+    (project.source / "folder").mkdir()
+    (project.source / "folder/inner").write_text("inner")
+    _three_states(project)
+    state = project.now()
+    shutil.rmtree(project.source / "folder")
+    project.snapshot()
+
+    _undo(project, 1, b"folder")
+
+    assert without_folder_times(project.now()) == without_folder_times(state)
+
+
+def test_a_path_that_nobody_ever_had_is_an_error(project: Project) -> None:
+    _three_states(project)
+
+    with pytest.raises(SnapshotNotFound, match="nowhere is neither in the folder nor"):
+        _undo(project, 1, b"nowhere")
+
+
+def test_the_plan_of_a_step_is_what_the_step_then_does(project: Project) -> None:
+    _three_states(project)
+    (project.source / "new").write_text("new")
+    look = look_at(project.store, ())
+    step = look.undo()
+
+    plan = look.plan(step, ())
+    done = take_step(project.store, step, (), now=time.time())
+
+    assert (plan.delete, plan.replace, plan.create) == (done.plan.delete, done.plan.replace, done.plan.create)
+    assert plan.delete == [b"new"]
+
+
+def test_what_only_new_ignore_rules_hide_survives_an_undo(project: Project) -> None:
+    _three_states(project)
+    (project.source / "made").write_text("can be made again")
+    (project.source / ".backupignore").write_text("made\n")
+    project.snapshot()
+
+    _undo(project)
+
+    assert not (project.source / ".backupignore").exists()
+    assert (project.source / "made").exists()

@@ -233,3 +233,48 @@ def test_names_that_could_play_with_the_terminal_are_shown_as_escapes(world: Wor
         done = snapshots(world, *command)
         assert "\x1b" not in done.out + done.err, command
         assert "\u202e" not in done.out + done.err, command
+
+
+def test_undo_at_the_prompt_takes_a_number_of_changes_and_says_its_plan_in_one_line(history: World) -> None:
+    world = history
+
+    undone = world.agsekit("undo", "2", "-y", cwd=world.project)
+    texts = [(world.project / "a.txt").read_text(), (world.project / "c").exists()]
+    redone = world.agsekit("redo", "2", "-y", "--json", cwd=world.project)
+
+    assert texts == ["one\n", False]
+    assert undone.err.splitlines()[0].endswith("~1 =1 -1 (a.txt, c)")
+    assert "To go back to it:" in undone.err
+    assert redone.document["create"] == ["c"]
+    assert (world.project / "a.txt").read_text() == "1\n"
+
+
+def test_undo_of_a_path_leaves_everything_else_alone(history: World) -> None:
+    world = history
+    write_files(world.project, {"src/b.txt": "mine\n"})
+
+    undone = world.agsekit("undo", "../a.txt", "-y", cwd=world.project / "src")
+
+    assert undone.code == 0, undone.err
+    assert (world.project / "a.txt").read_text() == "one\ntwo\n"
+    assert (world.project / "src/b.txt").read_text() == "mine\n"
+
+
+def test_a_number_is_a_count_and_a_file_of_that_name_is_written_with_its_folder(history: World) -> None:
+    world = history
+    write_files(world.project, {"2": "old\n"})
+    world.save(now=4e9)
+    write_files(world.project, {"2": "new\n"})
+    world.save(now=4e9 + 1)
+
+    as_path = world.agsekit("undo", "./2", "--dry-run", "--json", cwd=world.project)
+    as_count = world.agsekit("undo", "2", "--dry-run", "--json", cwd=world.project)
+
+    assert as_path.document["replace"] == ["2"]
+    assert as_path.document["delete"] == []
+    assert as_count.document["delete"] == ["2"]
+
+
+@pytest.mark.parametrize("words", [["undo", "0"], ["undo", "9999999999"], ["redo", "src"], ["undo", "/etc/passwd"]])
+def test_what_is_neither_a_count_nor_a_path_of_the_folder_is_a_usage_error(history: World, words: list[str]) -> None:
+    assert history.agsekit(*words, "-y", cwd=history.project).code == 2
