@@ -1,4 +1,4 @@
-"""The entry point of the console script, with an answer to `--version` that imports nothing."""
+"""The entry point of the console script, with quick answers to `--version` and to shells that complete words."""
 
 # Not even __future__ or typing: that answer would take half as long again.
 import sys
@@ -12,6 +12,10 @@ def main() -> None:
 
         sys.stdout.write(f"agsekit {__version__}\n")
         sys.exit(0)
+    if words[:1] == ["__complete"]:
+        from agsekit.cli.completion import main as complete
+
+        sys.exit(complete(words[1:]))
     from agsekit.cli.main import run
 
     sys.exit(run(words))

@@ -41,6 +41,7 @@ def panels() -> Sequence[tuple[str, Sequence[Entry]]]:
                 Entry("down", "preparing:down", _("Stop the services and all VMs of the configuration.")),
                 Entry("status", "status:status", _("Show how VMs, mounts, agents and services are doing.")),
                 Entry("doctor", "doctor:doctor", _("Check everything that is needed, and mend it.")),
+                Entry("completion", "shells:completion", _("Have a shell complete commands and names.")),
                 Entry("help", "helping:show_help", _("Explain a command, or the exit codes.")),
                 Entry("version", "installation:version", _("Show which agsekit this is and where it came from.")),
                 Entry("pip-upgrade", "installation:pip_upgrade", _("Upgrade agsekit where it is installed.")),

@@ -24,7 +24,7 @@ def build() -> Any:
         context_settings=SETTINGS,
         help=_("Run AI coding agents in isolated machines, with snapshots that they cannot reach."),
         no_args_is_help=False,
-        add_completion=True,
+        add_completion=False,
         pretty_exceptions_enable=False,
         rich_markup_mode=None,
     )

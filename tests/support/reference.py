@@ -1,17 +1,23 @@
-"""The page docs/commands.md, made from the commands themselves.
+"""What is made from the commands themselves: the page docs/commands.md, and the table that completion reads.
 
-`python -m tests.support.reference` writes it; a test holds it fresh.
+`python -m tests.support.reference` writes both; tests hold them fresh.
 """
 
 from __future__ import annotations
 
+import json
 import os
+import re
 import shlex
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from agsekit.cli import help_pages
+from agsekit.cli import candidates, help_pages
+from agsekit.cli.commands import panels
+from agsekit.cli.completion import TABLE
+from agsekit.cli.helping import exit_codes
+from agsekit.cli.main import build
 from agsekit.i18n import _
 
 Rows = Sequence[tuple[str, str]]
@@ -30,9 +36,6 @@ unless both standard input and output are terminals.
 
 def contexts() -> Iterator[tuple[str, str, Any]]:
     """Return the title of the panel, the words, and the context of every command and group, none of them run."""
-    from agsekit.cli.commands import panels
-    from agsekit.cli.main import build
-
     root = build().make_context("agsekit", [], resilient_parsing=True)
     for title, entries in panels():
         for entry in entries:
@@ -51,8 +54,6 @@ def own_part(line: str) -> list[str]:
 
 def text() -> str:
     """Return the page."""
-    from agsekit.cli.helping import exit_codes
-
     parts = [_HEAD]
     common: Rows = []
     last = None
@@ -90,6 +91,48 @@ def _table(title: str, rows: Rows) -> str:
     return "\n".join([*lines, *(f"| `{name}` | {meaning} |" for name, meaning in rows)]) + "\n"
 
 
+def table() -> str:
+    """Return the table that completion reads, one line a command."""
+    found: dict[str, Any] = {}
+    root = build().make_context("agsekit", [], resilient_parsing=True)
+    found["*"] = {"options": _options(root, common=True)}
+    found[""] = {"options": _options(root), "arguments": None}
+    for _title, words, ctx in contexts():
+        arguments = [each for each in ctx.command.get_params(ctx) if each.param_type_name == "argument"]
+        known: dict[str, Any] = {
+            "summary": ctx.command.help,
+            "options": _options(ctx),
+            "arguments": None if hasattr(ctx.command, "commands") else [_kind(each) for each in arguments],
+        }
+        if arguments:
+            known["many"] = any(each.nargs == -1 for each in arguments)
+        if not getattr(ctx.command, "allow_interspersed_args", True) and arguments:
+            known["handing"] = True
+        found[words] = known
+    lines = ",\n".join(f"{json.dumps(words)}: {json.dumps(known)}" for words, known in found.items())
+    return f"{{\n{lines}\n}}\n"
+
+
+def _options(ctx: Any, *, common: bool = False) -> dict[str, Any]:
+    """Return the options: those of all commands, or those of one."""
+    options = [each for each in ctx.command.get_params(ctx) if each.param_type_name == "option" and not each.hidden]
+    chosen = [each for each in options if common == (each.name == "help" or each.rich_help_panel is not None)]
+    return {
+        name: [
+            "" if each.is_flag else _kind(each),
+            _("Show this message and exit.") if each.name == "help" else each.help,
+        ]
+        for each in chosen
+        for name in (*sorted(each.opts, key=len, reverse=True), *each.secondary_opts)
+    }
+
+
+def _kind(parameter: Any) -> str:
+    words = re.findall("[A-Z_]+", parameter.metavar)
+    return candidates.kind_of(parameter.metavar, parameter.name) or " ".join(words)
+
+
 if __name__ == "__main__":
     os.environ["AGSEKIT_LANG"] = "en"
     PAGE.write_text(text(), encoding="utf-8")
+    TABLE.write_text(table(), encoding="utf-8")

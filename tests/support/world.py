@@ -154,10 +154,12 @@ class World:
         self, *arguments: str | Path, cwd: Path | None = None, columns: int = 80, before: Sequence[str] = ()
     ) -> Terminal:
         """Start a command line on a terminal."""
-        argv = [*before, str(SCRIPT), *map(str, arguments)]
-        window = Terminal(
-            [str(shutil.which(argv[0])), *argv[1:]], self.environment, cwd or self.home, columns=columns
-        )
+        return self.shell(*before, str(SCRIPT), *map(str, arguments), cwd=cwd, columns=columns)
+
+    def shell(self, program: str, *arguments: str, cwd: Path | None = None, columns: int = 80) -> Terminal:
+        """Start another program on a terminal."""
+        argv = [str(shutil.which(program)), *arguments]
+        window = Terminal(argv, self.environment, cwd or self.home, columns=columns)
         self.windows.append(window)
         return window
 
