@@ -111,7 +111,9 @@ class _Reader(Protocol):
 
 def compare_stored(previous: Tree, current: Tree) -> Changes:
     """Find what changed between the trees of two snapshots of one store, from what the store knows of both."""
-    return _Comparer(previous, current, _StoredReader(current)).run().changes
+    shared = previous.base and previous.base == current.base
+    differing = previous.since_base | current.since_base if shared else None
+    return _Comparer(previous, current, _StoredReader(current), differing).run().changes
 
 
 def compare(

@@ -57,10 +57,9 @@ def write_snapshot(store: Store, work: Work, place: Place, walk_problems: Sequen
         if place.previous and not changes and not place.always:
             store.backend.recover()
             return Written(place.previous, False, changes, problems)
-        if work.previous_tree:
-            follow(
-                work.tree, work.previous_tree, work.differing | (work.tree.since_base - work.previous_tree.since_base)
-            )
+        if work.previous_tree and work.differing is not None:
+            written = work.tree.since_base - work.previous_tree.since_base
+            follow(work.tree, work.previous_tree, work.differing | written)
         snapshot = _describe(store, work, changes, problems, place)
         store.save_record(snapshot, work.tree)
         store.backend.publish(place.id)

@@ -27,6 +27,10 @@ class Version:
     entry: Optional[Entry]
 
 
+_RECENT = 4
+"""Trees that stay in memory: what is asked next is mostly a neighbour."""
+
+
 class History:
     """The snapshots of a store, read for looking only. Bases are read once, however many snapshots share them."""
 
@@ -34,10 +38,15 @@ class History:
         self.store = store
         self.snapshots = store.snapshots()
         self._bases: dict[str, Tree] = {}
+        self._recent: dict[str, Tree] = {}
 
     def tree(self, snapshot: Snapshot) -> Tree:
         """Return the tree of a snapshot; it shares folders with others and must not be changed."""
-        return self.store.shared_tree(snapshot, self._bases)
+        found = self._recent.pop(snapshot.id, None) or self.store.shared_tree(snapshot, self._bases)
+        self._recent[snapshot.id] = found
+        if len(self._recent) > _RECENT:
+            del self._recent[next(iter(self._recent))]
+        return found
 
     def before(self, snapshot: Snapshot) -> Optional[Snapshot]:
         """Return the snapshot before one, None for the first."""

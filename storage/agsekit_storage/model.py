@@ -263,6 +263,8 @@ class Tree:
 
     def count_files(self) -> int:
         """Return the number of entries that are not folders."""
+        if self.totals is not None:
+            return self.totals.files
         return sum(len(folder.names) for folder in self.folders.values()) - len(self.folders) + 1
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import time
 from datetime import datetime, timezone
+from functools import lru_cache
 from typing import Optional
 
 _ID = re.compile(r"(\d{8}-\d{6})(?:-(\d{3}))?\Z", re.ASCII)
@@ -47,6 +48,7 @@ def next_id(now: float, last: Optional[str]) -> str:
     return time.strftime(_STAMP, time.gmtime(following))
 
 
+@lru_cache(maxsize=4096)
 def _seconds(stamp: str) -> Optional[float]:
     try:
         return datetime.strptime(stamp, _STAMP).replace(tzinfo=timezone.utc).timestamp()

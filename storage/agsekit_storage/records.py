@@ -48,6 +48,15 @@ class Records:
         with (self._trees / snapshot_id).open("rb") as file:
             return record.read_header(file)
 
+    def stamp(self, snapshot_id: str) -> tuple[int, int]:
+        """Return what is another one once the record was replaced.
+
+        Raises:
+            FileNotFoundError: there is no record.
+        """
+        status = (self._trees / snapshot_id).stat()
+        return status.st_ino, status.st_mtime_ns
+
     def tree(self, snapshot_id: str, bases: Optional[dict[str, Tree]] = None) -> Tree:
         """Return the tree of a record.
 

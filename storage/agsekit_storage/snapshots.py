@@ -130,17 +130,17 @@ def snapshot_under_lock(
         RulesInForce(request.rule_files, {}) if request.rule_files is not None else rules_in_force(store.path, source)
     )
     tree, looked_into = _look(source, rules, force, before, request.dirty, meet)
-    on_event(Walked(tree.count_files()))
     comparison = compare(before, tree, source, digest=store.backend.digest, differing=looked_into)
     changes = comparison.changes
     differing = _differing(tree, before, looked_into, comparison) if before else frozenset()
     if before:
         tree.build_upon(before, differing)
+        follow(tree, before, differing)
+    on_event(Walked(tree.count_files()))
     # A snapshot of another tool has no record to compare with next time, so its state gets one of ours.
     adopt = previous is not None and previous.kind == "foreign"
     if previous and before and not adopt and not changes and not (request.times_count and changes.touched):
         tree.touched = _times_saved(changes.touched, before)
-        follow(tree, before, differing)
         if differing:
             store.save_walk(previous, tree)
         memory.keep(previous, tree)
@@ -177,7 +177,7 @@ def snapshot_under_lock(
         # The last good state must outlive every later deletion, of the snapshot of the loss too.
         store.pin(good.id, pinned=True)
     _hold(store, request, written.snapshot, now)
-    if request.keep and written.created:
+    if request.keep and written.created and memory.is_pruning_due(now):
         prune_under_lock(store, request.keep, now=now, on_event=on_event)
     return Result(
         written.snapshot, written.created, written.changes, written.problems, tree, hidden, looked_into is not None

@@ -39,10 +39,12 @@ class Store:
         self.source = source
         self._private = path / PRIVATE
         self._pins = Pins(self._private)
+        self._known: dict[str, tuple[tuple[int, int], Snapshot]] = {}
         self._adopt(settings)
 
     def _adopt(self, settings: Settings) -> None:
         self._settings = settings
+        self._known.clear()
         self.backend: Backend = backend_factory(settings.backend)(self.path)
         self._records = Records(self._private, settings.generation)
 
@@ -274,7 +276,11 @@ class Store:
 
     def _snapshot(self, snapshot_id: str) -> Snapshot:
         try:
-            return snapshot_of(self._records.header(snapshot_id))
+            stamp = self._records.stamp(snapshot_id)
+            known = self._known.get(snapshot_id)
+            if known is None or known[0] != stamp:
+                known = self._known[snapshot_id] = stamp, snapshot_of(self._records.header(snapshot_id))
+            return known[1]
         except FileNotFoundError:
             kind = "foreign"
         except (StoreDamaged, OSError, KeyError, TypeError):

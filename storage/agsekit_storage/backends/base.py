@@ -26,7 +26,7 @@ class Work:
     """What there is to write: the tree of the source now, and what differs from the previous snapshot.
 
     `previous` is None for a first snapshot. `differing` are the folders that the two trees do not
-    share. `message` says for people what the snapshot is; a backend may keep it.
+    share, None when nobody knows. `message` says for people what the snapshot is; a backend may keep it.
     """
 
     source: bytes
@@ -35,7 +35,7 @@ class Work:
     previous: Optional[Snapshot]
     previous_tree: Optional[Tree]
     on_event: OnEvent
-    differing: frozenset[bytes] = frozenset()
+    differing: Optional[frozenset[bytes]] = None
     message: str = ""
 
 

@@ -12,7 +12,7 @@ from typing import Optional
 
 from agsekit_storage.backends.git_names import escape
 from agsekit_storage.backends.git_pack import BLOB, TREE, PackWriter, object_id
-from agsekit_storage.model import MODE, NO_DIGEST, WIDTH, Folder, Tree, join, split
+from agsekit_storage.model import MODE, NO_DIGEST, WIDTH, Folder, Tree, in_walk_order, join, split
 
 FOLDER, _LINK, _FILE, _PROGRAM = b"40000", b"120000", b"100644", b"100755"
 
@@ -23,8 +23,7 @@ class TreeBuilder:
     Args:
         tree: what the snapshot holds; the digests of its files are known.
         previous: the tree of the snapshot before, whose objects the repository has.
-        touched: the folders in which something differs from it, as far as the caller knows; those that
-            are not the same `Folder` any more need not be among them.
+        touched: the folders in which something differs from it, and those whose content could not all be read.
     """
 
     def __init__(self, tree: Tree, previous: Optional[Tree], pack: PackWriter, touched: Iterable[bytes]) -> None:
@@ -38,27 +37,26 @@ class TreeBuilder:
     def build(self) -> bytes:
         """Write what differs and return the id of the top."""
         to_build = self._to_build()
-        for path in reversed(self._folders):
-            if path in to_build:
-                self._built[path] = self._build_folder(path, self._folders[path])
+        # From the bottom: the id of a folder is needed in the one above it.
+        for path in sorted(to_build.intersection(self._folders), key=in_walk_order, reverse=True):
+            self._built[path] = self._build_folder(path, self._folders[path])
         # The record has to say more than the walk found: the ids of all folders above a change are new.
         self._tree.since_base |= to_build
         return self._built[b""]
 
     def _to_build(self) -> set[bytes]:
-        chosen = set(self._touched)
-        for path, folder in self._folders.items():
-            if folder is not self._before.get(path) or folder.missing:
-                chosen.add(path)
         to_build = {b""}
-        for path in chosen:
+        for path in self._touched:
             while path not in to_build:
                 to_build.add(path)
                 path = split(path)[0]
-        # Parents come before their children, so those whose id turns out to be unknown are reached in time.
-        for path, folder in self._folders.items():
-            if path in to_build:
-                to_build.update(self._subfolders_without_id(path, folder, to_build))
+        pending = list(to_build)
+        while pending:
+            path = pending.pop()
+            folder = self._folders.get(path)
+            unknown = self._subfolders_without_id(path, folder, to_build) if folder is not None else ()
+            to_build.update(unknown)
+            pending += unknown
         return to_build
 
     def _subfolders_without_id(self, path: bytes, folder: Folder, to_build: set[bytes]) -> list[bytes]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import stat
+from collections.abc import Iterator
 from pathlib import Path
 
 from agsekit_storage.backends.base import Work
@@ -50,8 +51,19 @@ class GitWriter:
             self._meet_specials()
         finally:
             self._source.close()
-        builder = TreeBuilder(self._work.tree, self._work.previous_tree, self._pack, self._changed)
+        builder = TreeBuilder(self._work.tree, self._work.previous_tree, self._pack, self._touched())
         return builder.build(), self._source.problems
+
+    def _touched(self) -> Iterator[bytes]:
+        """Yield the folders whose trees may not be those of the snapshot before."""
+        tree, previous = self._work.tree, self._work.previous_tree
+        yield from self._changed
+        if previous is None:
+            yield from self._folders
+        else:
+            yield from tree.differing(previous) if self._work.differing is None else self._work.differing
+        uncertain = tree.folders if tree.uncertain is None else tree.uncertain.unsettled
+        yield from (path for path in uncertain if path in self._folders and self._folders[path].missing)
 
     def _files_to_save(self, path: bytes) -> list[int]:
         folder = self._folders[path]
