@@ -65,6 +65,8 @@ def panels() -> Sequence[tuple[str, Sequence[Entry]]]:
             (
                 Entry("mount", "mounts:mount", _("Mount a folder of the configuration in its VM.")),
                 Entry("umount", "mounts:umount", _("Unmount a folder of the configuration from its VM.")),
+                Entry("addmount", "mount_entries:addmount", _("Add a mount to the configuration.")),
+                Entry("removemount", "mount_entries:removemount", _("Unmount a folder and forget its mount.")),
             ),
         ),
         (

@@ -72,6 +72,10 @@ class Context:
             self._config = load_config(self.find_config(), home=self.home)
         return self._config
 
+    def forget_config(self) -> None:
+        """Have the configuration read again, since it was changed."""
+        self._config = None
+
     def runner(self) -> Runner:
         """Return what starts other programs, telling about each with `--debug`."""
         return Runner(self.environment, trace=self._trace if self.debug else None)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Optional
 
 import typer
@@ -12,8 +12,9 @@ from agsekit.cli import render
 from agsekit.cli.candidates import Candidate
 from agsekit.cli.context import Context
 from agsekit.cli.render import safe
-from agsekit.errors import UsageError
+from agsekit.errors import AgsekitError, UsageError
 from agsekit.i18n import _
+from agsekit_storage.errors import StorageError
 
 _MOST_CHOICES = 200
 
@@ -88,6 +89,42 @@ def ask(question: str, *, flag: str) -> str:
     import questionary
 
     return str(_answer(questionary.text(_with_flag(question, flag), validate=bool)))
+
+
+def ask_checked(
+    question: str, *, flag: str, default: str = "", check: Callable[[str], object], path: bool = False
+) -> str:
+    """Return what the user types, which starts as `default`, once `check` does not raise any more.
+
+    `path` completes the names of folders.
+
+    Raises:
+        typer.Abort: the user does not want to.
+    """
+    import questionary
+
+    def valid(text: str) -> bool | str:
+        try:
+            check(text)
+        except (AgsekitError, StorageError, ValueError) as error:
+            return safe(str(error))
+        return True
+
+    asked = _with_flag(question, flag)
+    if path:
+        return str(_answer(questionary.path(asked, default=default, only_directories=True, validate=valid)))
+    return str(_answer(questionary.text(asked, default=default, validate=valid)))
+
+
+def agree(question: str, *, flag: str = "", default: bool = False) -> bool:
+    """Return whether the user says yes; Enter alone says `default`.
+
+    Raises:
+        typer.Abort: the user says nothing.
+    """
+    import questionary
+
+    return bool(_answer(questionary.confirm(_with_flag(question, flag), default=default, auto_enter=False)))
 
 
 def _with_flag(question: str, flag: str) -> str:

@@ -47,13 +47,13 @@ def overlaps(config: Config, mount: Mount) -> list[str]:
     for other in config.mounts:
         if other is mount or other.vm != mount.vm:
             continue
-        if _share(real, Path(os.path.realpath(other.source))):
+        if share(real, Path(os.path.realpath(other.source))):
             sentences.append(
                 _("{source} and {other} are both mounted and one holds the other: changes show up in both").format(
                     source=mount.source, other=other.source
                 )
             )
-        elif _share(mount.target, other.target):
+        elif share(mount.target, other.target):
             sentences.append(
                 _("{source} and {other} are mounted one inside the other: {target} becomes a folder there").format(
                     source=mount.source, other=other.source, target=max(mount.target, other.target)
@@ -62,7 +62,8 @@ def overlaps(config: Config, mount: Mount) -> list[str]:
     return sentences
 
 
-def _share(one: PurePath, other: PurePath) -> bool:
+def share(one: PurePath, other: PurePath) -> bool:
+    """Tell whether one path is the other or contains it."""
     return one == other or one in other.parents or other in one.parents
 
 
