@@ -13,16 +13,20 @@ import select
 import signal
 import time
 from collections.abc import Callable, Mapping
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from typing import Any, Optional
 
 from agsekit.i18n import _, sentence_and_hint
 from agsekit.protection.endings import Ending, note_end
-from agsekit.protection.loop import repeat
+from agsekit.protection.loop import Following
 from agsekit.protection.target import Target
+from agsekit.watching.edits import Edits
+from agsekit.watching.watcher import CannotWatch
 from agsekit_storage.changes import compare_stored
 from agsekit_storage.errors import StorageError
 from agsekit_storage.ignore import IGNORE_FILE
+from agsekit_storage.memory import Memory
 from agsekit_storage.model import Changes, split
 from agsekit_storage.rule_trust import settle
 from agsekit_storage.running import RunningRules
@@ -32,6 +36,7 @@ from agsekit_storage.store import Store
 _STOP = b"s"
 _LOOKS = 5
 _BETWEEN_LOOKS = 0.5
+_NICENESS = 10
 _LONGEST_FAILURE = 600
 """Characters; JSON makes at most six bytes of each."""
 
@@ -53,18 +58,24 @@ class Assignment:
     before: Optional[str] = None
     running: Optional[RunningRules] = None
 
-    def request(self, kind: str) -> Request:
-        """Return the request for a snapshot of this run."""
-        keep = self.target.keep
-        return Request(kind, self.target.exclude, self.rule_files, self.run, keep=keep, hold=self.before)
+    def request(self, kind: str, dirty: Optional[AbstractSet[bytes]] = None) -> Request:
+        """Return the request for a snapshot of this run; `dirty` is what may have changed, None for everything."""
+        keep, hold = self.target.keep, self.before
+        return Request(kind, self.target.exclude, self.rule_files, self.run, keep=keep, hold=hold, dirty=dirty)
+
+    def edits(self, *, watch: Optional[bool]) -> Edits:
+        """Return what tells of edits, by the rules of the run."""
+        source, now = self.store.source_folder(), time.monotonic()
+        return Edits(source, self.target.exclude, self.rule_files, now=now, watch=watch, frozen=True)
 
 
 @dataclass(frozen=True)
 class Report:
-    """What the protector did: how many snapshots it took, and what went wrong."""
+    """What the protector did: how many snapshots it took, what went wrong, and why it could not watch for edits."""
 
     taken: int
     failures: tuple[str, ...]
+    unwatched: tuple[str, ...] = ()
 
 
 class Protector:
@@ -88,7 +99,8 @@ class Protector:
         if status != 0:
             reason = f"signal {os.WTERMSIG(status)}" if os.WIFSIGNALED(status) else f"status {status >> 8}"
             failures.append(_("the protector ended early ({reason})").format(reason=reason))
-        return Report(sum("snapshot" in entry for entry in entries), tuple(failures))
+        unwatched = tuple(entry["unwatched"] for entry in entries if "unwatched" in entry)
+        return Report(sum("snapshot" in entry for entry in entries), tuple(failures), unwatched)
 
 
 def start_protector(assignment: Assignment) -> Protector:
@@ -131,47 +143,90 @@ def _detach(keep: tuple[int, ...]) -> None:
     os.closerange(first, min(highest, 65536))
 
 
+def _step_back() -> None:
+    """Leave processor and disk to the agent: the kernel derives the priority at the disk from that at the processor.
+
+    Not the idle class of the disk: an agent that keeps it busy would then hold back the lock of the store, and with
+    it the snapshot after the run.
+    """
+    os.nice(_NICENESS)
+    # Where the kernel shares out the processor by sessions, niceness counts within ours only, and we are alone in it.
+    with contextlib.suppress(OSError), open("/proc/self/autogroup", "wb", buffering=0) as group:
+        group.write(b"%d" % _NICENESS)
+
+
 def _protect(assignment: Assignment, lifeline: int, reports: int) -> None:
     os.set_blocking(reports, False)
+    _step_back()
     stopped = False
 
-    def wait() -> bool:
+    def wait(descriptor: int, seconds: float) -> bool:
         nonlocal stopped
-        deadline = time.monotonic() + assignment.target.interval * 60
-        while True:
-            ready, _writable, _broken = select.select([lifeline], [], [], max(0.0, deadline - time.monotonic()))
-            if not ready:
-                return True
-            stopped = os.read(lifeline, 1) == _STOP
-            return False
+        watched = [lifeline] if descriptor < 0 else [lifeline, descriptor]
+        ready, _writable, _broken = select.select(watched, [], [], seconds)
+        if lifeline not in ready:
+            return True
+        stopped = os.read(lifeline, 1) == _STOP
+        return False
 
-    def report(entry: Mapping[str, str]) -> None:
-        # A full pipe means thousands of reports that nobody has read: the newest may be lost.
-        with contextlib.suppress(BlockingIOError, BrokenPipeError):
-            os.write(reports, json.dumps(entry).encode() + b"\n")
+    told = _Reports(reports)
+    try:
+        _following(assignment, told, watch=assignment.target.watch).run(wait)
+    except Exception as error:
+        # Not even a mistake of ours in watching may end the protection of a run.
+        told.failure(_as_failure(error))
+        _following(assignment, told, watch=False).run(wait)
+    if not stopped:
+        _settle_orphan(assignment)
 
-    def failed(error: Exception) -> None:
-        # A pipe takes up to PIPE_BUF (4 KiB) whole or not at all; a longer line could arrive cut in half.
-        report({"failure": sentence_and_hint(error)[0][:_LONGEST_FAILURE]})
 
-    def take() -> Result:
+def _following(assignment: Assignment, reports: _Reports, *, watch: Optional[bool]) -> Following:
+    memory = Memory()
+
+    def take(kind: str, dirty: Optional[AbstractSet[bytes]]) -> Result:
         try:
-            return take_snapshot(assignment.store, assignment.request("interval"), now=time.time())
+            return take_snapshot(assignment.store, assignment.request(kind, dirty), now=time.time(), memory=memory)
         except (StorageError, OSError):
             raise
         except Exception as error:
-            # Not even a mistake of ours may end the protection of a run.
-            raise StorageError("{kind}: {reason}", kind=type(error).__name__, reason=error) from error
+            raise _as_failure(error) from error
 
-    repeat(
+    return Following(
+        assignment.edits(watch=watch),
         take,
-        wait=wait,
-        skip_first=True,
-        on_result=lambda result: report({"snapshot": result.snapshot.id}) if result.created else None,
-        on_failure=failed,
+        interval=assignment.target.interval * 60,
+        on_result=reports.result,
+        on_failure=reports.failure,
+        on_problem=reports.unwatched,
     )
-    if not stopped:
-        _settle_orphan(assignment)
+
+
+def _as_failure(error: Exception) -> StorageError:
+    return StorageError("{kind}: {reason}", kind=type(error).__name__, reason=error)
+
+
+class _Reports:
+    """The way to the run, which reads it at the end."""
+
+    def __init__(self, descriptor: int) -> None:
+        self._descriptor = descriptor
+
+    def result(self, result: Result) -> None:
+        if result.created:
+            self._send({"snapshot": result.snapshot.id})
+
+    def failure(self, error: Exception) -> None:
+        # A pipe takes up to PIPE_BUF (4 KiB) whole or not at all; a longer line could arrive cut in half.
+        self._send({"failure": sentence_and_hint(error)[0][:_LONGEST_FAILURE]})
+
+    def unwatched(self, problem: CannotWatch) -> None:
+        text = problem.message if problem.hint is None else f"{problem.message}; {problem.hint}"
+        self._send({"unwatched": text[:_LONGEST_FAILURE]})
+
+    def _send(self, entry: Mapping[str, str]) -> None:
+        # A full pipe means thousands of reports that nobody has read: the newest may be lost.
+        with contextlib.suppress(BlockingIOError, BrokenPipeError):
+            os.write(self._descriptor, json.dumps(entry).encode() + b"\n")
 
 
 def _settle_orphan(assignment: Assignment) -> None:

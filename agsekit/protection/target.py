@@ -21,7 +21,8 @@ from agsekit_storage.store import Store
 class Target:
     """A source and its store.
 
-    `source` is None when neither options nor store tell it; `backend` None means what the store has.
+    `source` is None when neither options nor store tell it; `backend` None means what the store has; `watch` None
+    means where every edit is told of.
     """
 
     source: Optional[Path]
@@ -30,6 +31,7 @@ class Target:
     backend: Optional[str] = None
     interval: float = 5.0
     keep: Policy = field(default_factory=Policy)
+    watch: Optional[bool] = None
 
     def create_store(self, *, home: Path) -> Store:
         """Open the store for writing, making it where there is none."""

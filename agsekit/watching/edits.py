@@ -31,11 +31,11 @@ class Edits:
 
     Args:
         source: a real path.
-        forced: watch also where others may write unseen.
+        watch: False for never, True also where others may write unseen.
         frozen: `rule_files` are in force whatever a snapshot finds.
 
     Attributes:
-        problem: why the source is not watched; None while it is, or while it is not there.
+        problem: why the source is not watched; None while it is, is not there, or is not meant to be.
     """
 
     def __init__(
@@ -45,7 +45,7 @@ class Edits:
         rule_files: Mapping[bytes, bytes],
         *,
         now: float,
-        forced: bool = False,
+        watch: Optional[bool] = None,
         frozen: bool = False,
         most: int = MOST_WATCHES,
     ) -> None:
@@ -53,7 +53,7 @@ class Edits:
         self._source = source
         self._exclude = [os.fsencode(pattern) for pattern in exclude]
         self._rule_files = dict(rule_files)
-        self._forced = forced
+        self._watch = watch
         self._frozen = frozen
         self._most = most
         self._watcher: Optional[Watcher] = None
@@ -141,6 +141,8 @@ class Edits:
 
     def _begin(self, now: float) -> None:
         """Watch from here on; everything may have changed until now."""
+        if self._watch is False:
+            return
         watched = self._watcher is not None
         self.close()
         self.problem = self._look_again = None
@@ -158,7 +160,7 @@ class Edits:
     def _refuse(self) -> None:
         if not sys.platform.startswith("linux"):
             raise CannotWatch(_("edits are seen as they happen on Linux only"))
-        shared = None if self._forced else shared_type(self._source)
+        shared = None if self._watch else shared_type(self._source)
         if shared:
             raise CannotWatch(
                 _("{folder} is on a file system ({type}) that others may write to unseen").format(

@@ -32,11 +32,12 @@ class Protectors:
         self,
         *,
         interval: float = SOON,
+        watch: bool = False,
         exclude: tuple[str, ...] = (),
         rule_files: Mapping[bytes, bytes] | None = None,
         on_orphaned: Callable[[], None] = lambda: None,
     ) -> Protector:
-        target = Target(self._store.source, self._store.path, exclude, interval=interval)
+        target = Target(self._store.source, self._store.path, exclude, interval=interval, watch=watch)
         protector = start_protector(Assignment(self._store, target, rule_files or {}, RUN, on_orphaned))
         self._running.append(protector)
         return protector

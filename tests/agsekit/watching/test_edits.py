@@ -190,6 +190,15 @@ def test_what_cannot_be_watched_is_left_to_walks_and_tried_again(follower: Follo
     assert follower.wait(2) == [None]
 
 
+def test_a_source_that_is_not_meant_to_be_watched_is_not(follower: Follower) -> None:
+    edits = follower.begin(watch=False)
+    (follower.source / "file").touch()
+    edits.retry(follower.now)
+
+    assert (edits.problem, edits.descriptor) == (None, -1)
+    assert follower.wait(10) == []
+
+
 def test_watches_that_run_out_later_make_everything_due_once(follower: Follower) -> None:
     edits = follower.begin(most=2)
     follower.wait(2)
@@ -210,4 +219,4 @@ def test_a_shared_file_system_is_watched_only_when_asked_for(
     assert "nfs4" in str(edits.problem)
     assert "watch: true" in str(edits.problem and edits.problem.hint)
 
-    assert follower.begin(forced=True).problem is None
+    assert follower.begin(watch=True).problem is None
