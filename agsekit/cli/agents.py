@@ -150,6 +150,8 @@ def _say_failures(summary: Summary) -> None:
 
 
 def _warn_of(summary: Summary) -> None:
+    for reason in summary.unwatched:
+        render.warn(_("edits are saved at the interval only: {reason}").format(reason=render.safe(reason)))
     if summary.after and summary.after.mass_loss:
         render.warn(render.mass_loss(summary.after))
     if summary.changed_rules:

@@ -1,7 +1,9 @@
 """Commands that take snapshots: once, or again and again."""
 
+import select
 import signal
 import time
+from collections.abc import Set as AbstractSet
 from pathlib import Path
 from types import FrameType
 from typing import Annotated, Optional
@@ -14,10 +16,13 @@ from agsekit.cli.options import context_of
 from agsekit.cli.pages import page
 from agsekit.errors import ExitCode, UsageError
 from agsekit.i18n import _
-from agsekit.protection.loop import repeat
+from agsekit.protection.loop import Following, repeat
 from agsekit.protection.target import Target, resolve_target
 from agsekit.protection.upkeep import keep_small
+from agsekit.watching.edits import Edits
+from agsekit.watching.watcher import CannotWatch
 from agsekit_storage.events import OnEvent, ignore_events
+from agsekit_storage.memory import Memory
 from agsekit_storage.registry import BACKENDS
 from agsekit_storage.snapshots import Request, Result, take_snapshot
 from agsekit_storage.store import Store
@@ -78,6 +83,7 @@ def backup_once(
         _("Save a folder every ten minutes"),
         "agsekit backup-repeated --source-dir ~/project --interval 10",
     ),
+    (_("Save every edit as it happens, too"), "agsekit backup-repeated --source-dir ~/project --watch"),
     (_("Leave something out"), "agsekit backup-repeated --exclude node_modules/ --exclude '*.log'"),
 )
 def backup_repeated(
@@ -91,6 +97,9 @@ def backup_repeated(
         typer.Option("--interval", metavar="MIN", help=_("Minutes between snapshots (default: 5).")),
     ] = None,
     skip_first: Annotated[bool, typer.Option("--skip-first", help=_("Wait first, then begin."))] = False,
+    watch: Annotated[
+        bool, typer.Option("--watch/--no-watch", help=_("Save edits as they happen, too (default: no)."))
+    ] = False,
 ) -> None:
     """Take a snapshot now and then every few minutes, until it is stopped."""
     context = context_of(ctx)
@@ -99,6 +108,12 @@ def backup_repeated(
     if not 0 < minutes <= 1_000_000:
         raise UsageError(_("--interval has to be more than 0"), hint=_("it counts minutes; 0.5 is half a minute"))
     store = target.create_store(home=context.home)
+    signal.signal(signal.SIGTERM, _end)
+    if watch:
+        if skip_first:
+            time.sleep(minutes * 60)
+        _follow(context, store, target, minutes * 60)
+        return
     waiting = _("Done, waiting {minutes} minutes").format(minutes=f"{minutes:g}")
 
     def wait() -> bool:
@@ -107,7 +122,6 @@ def backup_repeated(
         time.sleep(minutes * 60)
         return True
 
-    signal.signal(signal.SIGTERM, _end)
     with render.snapshot_progress(_("Saving"), shown=True) as on_event:
         repeat(
             lambda: _take(store, target, "interval", on_event),
@@ -116,6 +130,50 @@ def backup_repeated(
             on_result=lambda result: _report(result, store, context),
             on_failure=render.print_failure,
         )
+
+
+def _follow(context: Context, store: Store, target: Target, interval: float) -> None:
+    """Save edits as they happen, and everything that changed at every interval (seconds)."""
+    memory = Memory()
+
+    def take(kind: str, dirty: Optional[AbstractSet[bytes]]) -> Result:
+        request = Request(kind, target.exclude, keep=target.keep, dirty=dirty)
+        return take_snapshot(store, request, now=time.time(), on_event=on_event, memory=memory)
+
+    def wait(descriptor: int, seconds: float) -> bool:
+        select.select([descriptor] if descriptor >= 0 else [], [], [], seconds)
+        return True
+
+    told = False
+
+    def report(result: Result) -> None:
+        nonlocal told
+        if result.created or not told:
+            _report(result, store, context)
+        if not told:
+            render.say(_("Watching {folder} for edits").format(folder=render.safe(str(store.source_folder()))))
+        told = True
+        render.flush()
+
+    # A person who says --watch has said that it is to be watched wherever it is.
+    edits = Edits(store.source_folder(), target.exclude, None, now=time.monotonic(), watch=True)
+    with render.snapshot_progress(_("Saving"), shown=True) as on_event:
+        Following(
+            edits,
+            take,
+            interval=interval,
+            at_once=True,
+            on_result=report,
+            on_failure=render.print_failure,
+            on_problem=say_unwatched,
+        ).run(wait)
+
+
+def say_unwatched(problem: CannotWatch) -> None:
+    """Say why edits are not seen as they happen."""
+    render.warn(_("edits are saved at the interval only: {reason}").format(reason=render.safe(problem.message)))
+    if problem.hint:
+        render.say("  " + render.safe(problem.hint))
 
 
 def _report(result: Result, store: Store, context: Context) -> None:

@@ -10,7 +10,7 @@ from typing import Annotated, Callable, Optional
 import typer
 
 from agsekit.cli import render
-from agsekit.cli.backups import describe_result, warn_of
+from agsekit.cli.backups import describe_result, say_unwatched, warn_of
 from agsekit.cli.choice import choose_mount
 from agsekit.cli.context import Context
 from agsekit.cli.options import context_of
@@ -21,6 +21,7 @@ from agsekit.errors import AgsekitError
 from agsekit.i18n import _
 from agsekit.protection.heartbeat import Heartbeat
 from agsekit.protection.rounds import MountState, Rounds
+from agsekit.watching.watcher import CannotWatch
 from agsekit_storage.snapshots import Result
 
 
@@ -83,10 +84,17 @@ class _Reporter:
         self._heartbeat = heartbeat
         self._named = named
 
-    def result(self, state: MountState, result: Result) -> None:
+    def result(self, state: MountState, result: Result, *, full: bool) -> None:
         warn_of(result)
-        self._print(state, describe_result(result))
-        self._print(state, _("Done, waiting {minutes} minutes").format(minutes=f"{state.mount.interval:g}"))
+        if full or result.created:
+            self._print(state, describe_result(result))
+        if full:
+            self._print(state, _("Done, waiting {minutes} minutes").format(minutes=f"{state.mount.interval:g}"))
+
+    def unwatched(self, state: MountState, problem: CannotWatch) -> None:
+        if self._named:
+            render.say(self._name(state) + ":")
+        say_unwatched(problem)
 
     def failure(self, state: MountState, error: Exception) -> None:
         if self._named:

@@ -17,6 +17,7 @@ from agsekit.i18n import _
 
 ENGINES = ("multipass", "bubblewrap")
 BACKENDS = ("rsync", "git")
+WATCHING = ("auto", "true", "false")
 FORWARD_KINDS = ("local", "remote", "socks5")
 HOMES = ("shared", "own")
 PROXY_SCHEMES = ("http", "https", "socks4", "socks5")
@@ -190,6 +191,11 @@ def parse_interval(text: str) -> float:
             _("must be a number of minutes greater than 0, such as 5 or 0.5, not {value}").format(value=quoted(text))
         )
     return minutes
+
+
+def parse_watch(text: str) -> bool | None:
+    """Return whether to watch a source for edits; None where that finds all of them."""
+    return {"auto": None, "true": True, "false": False}[parse_choice(text, WATCHING)]
 
 
 def parse_proxy(text: str) -> Proxy:

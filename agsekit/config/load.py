@@ -193,6 +193,7 @@ def _load_mount(
         backend=backend,
         exclude=exclude,
         keep=_load_policy(table, problems),
+        watch=table.optional("watch", fields.parse_watch),
         allowed_agents=load_allowed_agents(table, agents),
     )
     return PlacedMount(mount, table)

@@ -71,8 +71,9 @@ class Mount:
 
     `source` and `backup` are absolute host paths with `~` expanded but links not resolved;
     `interval` is minutes between snapshots; `backend` None means what the store has; `exclude` holds trusted
-    gitignore patterns; `keep` says how long snapshots are kept and how much they may take. `allowed_agents` None
-    leaves it to the mounts around this one.
+    gitignore patterns; `keep` says how long snapshots are kept and how much they may take. `watch` tells whether
+    edits are saved as they happen, None where the machine hears of all of them. `allowed_agents` None leaves it to
+    the mounts around this one.
     """
 
     source: Path
@@ -83,6 +84,7 @@ class Mount:
     backend: Optional[str] = None
     exclude: Sequence[str] = ()
     keep: Policy = field(default_factory=Policy)
+    watch: Optional[bool] = None
     allowed_agents: Optional[AllowedAgents] = None
 
 

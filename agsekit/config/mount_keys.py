@@ -42,7 +42,20 @@ MOUNT = Table(
             example="~/snapshots",
             otherwise="`backups-<folder>` beside the source",
         ),
-        Key("interval", "Minutes between snapshots while an agent runs.", shapes.INTERVAL, example=2.5, default=5),
+        Key(
+            "interval",
+            "Minutes between snapshots while an agent runs, of whatever changed.",
+            shapes.INTERVAL,
+            example=2.5,
+            default=5,
+        ),
+        Key(
+            "watch",
+            "Whether edits are saved as they happen, too. auto: where this machine hears of every edit.",
+            shapes.WATCH,
+            example=True,
+            default="auto",
+        ),
         Key("vm", "The VM that it is mounted in.", shapes.VM_NAME, example="second", otherwise="the first VM"),
         Key(
             "backend",

@@ -47,6 +47,7 @@ INTERVAL: Shape = {
     "exclusiveMinimum": 0,
     "maximum": fields.LONGEST_INTERVAL,
 }
+WATCH: Shape = {**text("|".join(fields.WATCHING)), "type": ["string", "boolean"]}
 PROXY = text(rf"|(?:{'|'.join(fields.PROXY_SCHEMES)})://{_HOST}:{_PORT}/?")
 ADDRESS = whole_number(1, 65535, rf"{_PORT}|{_HOST}:{_PORT}")
 HOST_FOLDER = text(r"(?!(?:.*/)?\.\.(?:/|$))(?:~|~/[^\x00-\x1f\x7f]*|/[^\x00-\x1f\x7f]*)")

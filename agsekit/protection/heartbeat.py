@@ -4,9 +4,9 @@
 at a clean end. Times are seconds since the epoch, or null:
 
     {"version": 1, "command": "backup-repeated-all", "pid": 123, "time": 1.5, "config": "/…/config.yaml",
-     "mounts": [{"source", "backup", "interval" (minutes), "last_success", "last_snapshot" (id or null),
-                 "last_failure", "problem" (text, null when the last attempt succeeded), "failures" (in a row),
-                 "next"}]}
+     "mounts": [{"source", "backup", "interval" (minutes), "watched", "unwatched" (why not although it should be,
+                 or null), "last_success", "last_snapshot" (id or null), "last_failure", "problem" (text, null when
+                 the last attempt succeeded), "failures" (in a row), "next"}]}
 """
 
 from __future__ import annotations
@@ -65,6 +65,8 @@ def _mount(state: MountState) -> dict[str, Any]:
         "source": str(state.mount.source),
         "backup": str(state.mount.backup),
         "interval": state.mount.interval,
+        "watched": state.edits is not None and state.edits.descriptor >= 0,
+        "unwatched": state.unwatched,
         "last_success": state.last_success,
         "last_snapshot": state.last_snapshot,
         "last_failure": state.last_failure,

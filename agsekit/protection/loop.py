@@ -49,6 +49,8 @@ class Following:
 
     Args:
         interval: seconds.
+        at_once: begin with a look at everything, whatever the edits say.
+        on_result: also called when nothing had changed.
         on_problem: called when the source cannot be watched, once for each reason.
     """
 
@@ -58,6 +60,7 @@ class Following:
         take: Take,
         *,
         interval: float,
+        at_once: bool = False,
         on_result: Callable[[Result], None],
         on_failure: Callable[[Exception], None],
         on_problem: Callable[[CannotWatch], None],
@@ -69,7 +72,7 @@ class Following:
         self._on_failure = on_failure
         self._on_problem = on_problem
         self._told = ""
-        self._next = time.monotonic() + interval
+        self._next = time.monotonic() + (0.0 if at_once else interval)
 
     def run(self, wait: Callable[[int, float], bool]) -> None:
         """Take snapshots until `wait` says that it is over.

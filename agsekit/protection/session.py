@@ -30,7 +30,7 @@ class Summary:
     `before` is the snapshot to go back to; `snapshots` counts those that were taken, this one included.
     `after` is None when the last snapshot failed (`failures` says why). `changed_rules` are the `.backupignore`
     files that the run changed, which have no effect until the user accepts them, and `would_hide` the paths
-    that they would then leave out.
+    that they would then leave out. `unwatched` says why edits were saved at the interval only.
     """
 
     before: Snapshot
@@ -41,6 +41,7 @@ class Summary:
     failures: Sequence[str]
     changed_rules: Sequence[bytes] = ()
     would_hide: Sequence[bytes] = ()
+    unwatched: Sequence[str] = ()
 
 
 class ProtectedRun:
@@ -101,6 +102,7 @@ class ProtectedRun:
             failures,
             [rule.path for rule in untrusted],
             self._would_hide(last.tree, untrusted) if last and untrusted else (),
+            report.unwatched,
         )
 
     def _stop_protector(self) -> Report:

@@ -46,7 +46,7 @@ class Target:
 
 def target_of(mount: Mount) -> Target:
     """Return what protects the source of a mount."""
-    return Target(mount.source, mount.backup, mount.exclude, mount.backend, mount.interval, mount.keep)
+    return Target(mount.source, mount.backup, mount.exclude, mount.backend, mount.interval, mount.keep, mount.watch)
 
 
 def resolve_target(

@@ -31,6 +31,8 @@ class Edits:
 
     Args:
         source: a real path.
+        rule_files: contents of the `.backupignore` files in force; None when that is not known before a first save,
+            and then nothing is watched until it.
         watch: False for never, True also where others may write unseen.
         frozen: `rule_files` are in force whatever a snapshot finds.
 
@@ -42,7 +44,7 @@ class Edits:
         self,
         source: Path,
         exclude: Sequence[str],
-        rule_files: Mapping[bytes, bytes],
+        rule_files: Optional[Mapping[bytes, bytes]],
         *,
         now: float,
         watch: Optional[bool] = None,
@@ -52,7 +54,7 @@ class Edits:
         self.problem: Optional[CannotWatch] = None
         self._source = source
         self._exclude = [os.fsencode(pattern) for pattern in exclude]
-        self._rule_files = dict(rule_files)
+        self._rule_files = None if rule_files is None else dict(rule_files)
         self._watch = watch
         self._frozen = frozen
         self._most = most
@@ -141,7 +143,7 @@ class Edits:
 
     def _begin(self, now: float) -> None:
         """Watch from here on; everything may have changed until now."""
-        if self._watch is False:
+        if self._watch is False or self._rule_files is None:
             return
         watched = self._watcher is not None
         self.close()

@@ -85,12 +85,14 @@ class World:
     ) -> None:
         """Write a configuration with one VM, the project as its mount, and an agent `rogue` that is a shell script.
 
+        Edits are not watched for unless `watch` says so: most tests want to know which snapshots there will be.
+
         What comes after `--` on the command line are `$1` and so on of the script.
         """
         self.write_config(
             {
                 "vms": {"box": {"engine": engine}},
-                "mounts": [{"source": str(self.project), "interval": interval, **mount}],
+                "mounts": [{"source": str(self.project), "interval": interval, "watch": False, **mount}],
                 "agents": {
                     "rogue": {
                         "type": "custom",

@@ -173,6 +173,32 @@ def test_repeated_snapshots_say_what_they_did_and_how_long_they_wait(project: Wo
     assert {each["kind"] for each in project.snapshots()} == {"interval"}
 
 
+def test_edits_are_saved_as_they_happen_with_a_line_for_each_snapshot(project: World) -> None:
+    process = project.start("backup-repeated", "--watch", cwd=project.project)
+    first = read_line(process)
+
+    (project.project / "new").touch()
+    second = read_line(process)
+    (project.project / "new").write_text("more")
+    third = read_line(process)
+    process.send_signal(signal.SIGINT)
+    done = project.finish(process)
+
+    assert re.fullmatch(rf"Snapshot {IDENTIFIER}: \+3 .*", first)
+    assert re.fullmatch(rf"Snapshot {IDENTIFIER}: \+1 .*", second)
+    assert re.fullmatch(rf"Snapshot {IDENTIFIER}: ~1 .*", third)
+    assert (done.code, done.out) == (130, "")
+    assert f"Watching {project.project} for edits" in done.err
+    assert [each["kind"] for each in project.snapshots()] == ["interval", "watch", "watch"]
+
+
+def test_watching_also_waits_first_when_it_is_told_to(project: World) -> None:
+    process = project.start("backup-repeated", "--watch", "--skip-first", "--interval", "0.005", cwd=project.project)
+
+    assert re.fullmatch(rf"Snapshot {IDENTIFIER}: \+3 .*", read_line(process))
+    process.terminate()
+
+
 def test_the_interval_is_that_of_the_mount_and_whole_minutes_are_written_as_such(project: World) -> None:
     process = project.start("backup-repeated", cwd=project.project)
 

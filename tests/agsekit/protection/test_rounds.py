@@ -58,8 +58,14 @@ def two(world: World) -> World:
     return world
 
 
-def write_config(world: World, *, names: tuple[str, ...] = ("project", "other"), interval: float = FAST) -> None:
-    mounts = [{"source": str(world.home / name), "interval": interval} for name in names]
+def write_config(
+    world: World,
+    *,
+    names: tuple[str, ...] = ("project", "other"),
+    interval: float = FAST,
+    watch: bool | str = False,
+) -> None:
+    mounts = [{"source": str(world.home / name), "interval": interval, "watch": watch} for name in names]
     world.write_config({"vms": {"box": {"engine": "bubblewrap"}}, "mounts": mounts})
 
 
@@ -290,3 +296,33 @@ def test_only_another_problem_is_news(tmp_path: Path) -> None:
     news: list[Optional[bool]] = [state.failed(OSError(text), 1.0) for text in ("one", "one", "two", "one")]
 
     assert news == [True, False, True, True]
+
+
+def test_edits_are_saved_as_they_happen_and_told_of_once(two: World) -> None:
+    write_config(two, interval=60, watch="auto")
+    out, _err = started(two, "backup-repeated-all")
+    out.expect(f"{two.project}: Done")
+    out.expect(f"{two.home / 'other'}: Done")
+    wait_until(lambda: all(each["watched"] for each in heartbeat(two)["mounts"]))
+
+    write_files(two.home / "other", {"c.txt": "new\n"})
+    line = out.expect(f"{two.home / 'other'}: Snapshot ", "+1")
+    write_files(two.project, {"d.txt": "new\n"})
+    out.expect(f"{two.project}: Snapshot ", "+1")
+
+    assert "Done" not in line
+    assert two.snapshots()[-1]["kind"] == "watch"
+
+
+def test_a_mount_that_is_no_longer_watched_by_a_changed_configuration_has_its_interval_again(two: World) -> None:
+    write_config(two, names=("project",), interval=60, watch="true")
+    out, _err = started(two, "backup-repeated-all")
+    out.expect("Done")
+    wait_until(lambda: heartbeat(two)["mounts"][0]["watched"])
+
+    write_config(two, names=("project",), interval=FAST, watch="false")
+    wait_until(lambda: not heartbeat(two)["mounts"][0]["watched"])
+    write_files(two.project, {"d.txt": "new\n"})
+    out.expect(f"{two.project}: Snapshot ", "+1")
+
+    assert two.kinds() == ["interval"]
