@@ -1,7 +1,7 @@
 """What was done in a store, for whoever has to find out later: `.agsekit/events.jsonl`, one JSON object a line.
 
 It is written under the lock of the store and is a help, not a record: what it says may be missing after a crash or on
-a full disk, and nothing depends on it. It holds counts, ids and rules' paths, never contents, commands or variables.
+a full disk, and nothing depends on it. It holds counts, ids and paths, never contents, commands or variables.
 """
 
 from __future__ import annotations
@@ -108,8 +108,8 @@ def note_prune(store: Path, decisions: Sequence[Decision], *, now: float) -> Non
         append(store, "prune", now=now, deleted=len(gone), kept=len(decisions) - len(gone), ids=ids, reasons=reasons)
 
 
-def note_rules(store: Path, event: str, paths: Sequence[bytes]) -> None:
-    """Note `.backupignore` files that a run has changed (`rules-changed`), or that the user accepted."""
+def note_paths(store: Path, event: str, paths: Sequence[bytes]) -> None:
+    """Note something about paths, if there are any: how many, and which the first ones are."""
     if paths:
         names = [os.fsencode(path).decode("utf-8", "backslashreplace")[:_LONGEST] for path in paths[:_MOST]]
         append(store, event, count=len(paths), paths=names)

@@ -18,7 +18,7 @@ from agsekit_storage import durable, running
 from agsekit_storage.cursor import FolderCursor
 from agsekit_storage.ignore import IGNORE_FILE, IgnoreRules
 from agsekit_storage.ignore_file import read_ignore_file
-from agsekit_storage.journal import note_rules
+from agsekit_storage.journal import note_paths
 from agsekit_storage.model import Changes, Tree, join, split
 from agsekit_storage.settings import PRIVATE
 from agsekit_storage.store import Store
@@ -82,7 +82,7 @@ def distrust(store: Path, trusted: Mapping[bytes, bytes], now: Mapping[bytes, by
             earlier[folder] = changed[-1]
     if changed:
         _write(store, earlier.values())
-        note_rules(store, "rules-changed", [rule.path for rule in changed])
+        note_paths(store, "rules-changed", [rule.path for rule in changed])
     return changed
 
 
@@ -144,7 +144,7 @@ def accept(store: Path) -> list[UntrustedRule]:
     rules = _read(store)
     if rules:
         _write(store, ())
-        note_rules(store, "rules-accepted", [rule.path for rule in rules])
+        note_paths(store, "rules-accepted", [rule.path for rule in rules])
     return rules
 
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any, Optional
 
 from agsekit_storage import journal, naming, run_log
+from agsekit_storage.audit import look_again
 from agsekit_storage.backends.base import Work
 from agsekit_storage.changes import Comparison, compare
 from agsekit_storage.commit import Place, write_snapshot
@@ -130,6 +131,8 @@ def snapshot_under_lock(
         RulesInForce(request.rule_files, {}) if request.rule_files is not None else rules_in_force(store.path, source)
     )
     tree, looked_into = _look(source, rules, force, before, request.dirty, meet)
+    if request.kind == "interval" and before and looked_into is None:
+        look_again(store.path, source, before, tree, store.backend.digest)
     comparison = compare(before, tree, source, digest=store.backend.digest, differing=looked_into)
     changes = comparison.changes
     differing = _differing(tree, before, looked_into, comparison) if before else frozenset()

@@ -90,6 +90,6 @@ class Project:
         left = [name for name in os.listdir(self.path) if name not in known]
         private = self.path / ".agsekit"
         known = {"format", "config.json", "lock", "trees", "bases", "walk-cache", "pins", "held", "runs", "run-log"}
-        known |= {"events.jsonl", "events.jsonl.1"}
+        known |= {"events.jsonl", "events.jsonl.1", "audit"}
         left += [name for name in os.listdir(private) if name not in known]
         return left + [name for name in os.listdir(private / "trees") if name not in ids]
