@@ -103,6 +103,7 @@ def _backups() -> Sequence[Entry]:
         Entry("backup-repeated-all", "repeating:backup_repeated_all", _("The same for all mounts at once.")),
         Entry("undo", "keeping:undo", _("Go back to before the last changes, or those of one path.")),
         Entry("redo", "keeping:redo", _("Take back the last undo.")),
+        Entry("timeline", "timeline:timeline", _("Look around in the history, and restore from there.")),
         Entry("snapshots", "", _("The history of a folder, and the way back.")),
         Entry("snapshots list", "snapshots:list_snapshots", _("List the snapshots, oldest first.")),
         Entry("snapshots show", "history:show", _("Show what changed in a snapshot.")),

@@ -31,8 +31,17 @@ def confirm(context: Context, question: str, *, yes: bool, flag: str) -> None:
     _refuse_where_nobody_is(context, flag)
     import questionary
 
-    if not _answer(questionary.confirm(f"{question} ({flag})", default=False, auto_enter=False)):
+    if not _answer(questionary.confirm(_with_flag(question, flag), default=False, auto_enter=False)):
         raise typer.Abort
+
+
+def wait_for_enter(text: str) -> None:
+    """Let the user read what is on the screen until Enter is pressed; ^C and ^D leave."""
+    render.say(text)
+    try:
+        input()
+    except (KeyboardInterrupt, EOFError):
+        raise typer.Abort from None
 
 
 def confirm_number(context: Context, question: str, number: int, *, yes: bool, flag: str) -> None:
