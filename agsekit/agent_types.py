@@ -25,6 +25,17 @@ class Approvals:
 
 
 @dataclass(frozen=True)
+class Login:
+    """How an agent is logged in: arguments that have it do so, and the hosts of the pages it sends people to.
+
+    Without arguments the agent asks by itself when it is started.
+    """
+
+    arguments: Sequence[str] = ()
+    hosts: Sequence[str] = ()
+
+
+@dataclass(frozen=True)
 class AgentType:
     """A kind of agent.
 
@@ -38,6 +49,7 @@ class AgentType:
         python: the Pythons that it runs on, as `OLDEST-NEWEST`; None when it needs none.
         state: files and folders below the home that hold its login and its settings.
         keys: variables that it takes its keys and its endpoint from.
+        login: how it is logged in; None when it only takes keys.
         approvals_off: what has it act without asking.
         proxy: which ways of `network.proxychains` reach it, of PROXY_WAYS.
         minutes: how long an installation may take.
@@ -53,6 +65,7 @@ class AgentType:
     python: str | None = None
     state: Sequence[str] = ()
     keys: Sequence[str] = ()
+    login: Login | None = None
     approvals_off: Approvals = field(default_factory=Approvals)
     proxy: Sequence[str] = PROXY_WAYS
     minutes: int = 30
@@ -101,6 +114,7 @@ _KINDS: Mapping[str, type | tuple[type, ...]] = {
     "keys": list,
     "proxy": list,
     "approvals_off": dict,
+    "login": dict,
 }
 
 
@@ -120,6 +134,8 @@ def _parse(name: str, entry: Mapping[str, Any]) -> AgentType:
     if not set(entry.get("proxy", ())) <= set(PROXY_WAYS):
         raise ValueError(f"{name}: proxy must be some of {', '.join(PROXY_WAYS)}")
     values: dict[str, Any] = {key: tuple(value) if isinstance(value, list) else value for key, value in entry.items()}
+    if "login" in entry:
+        values["login"] = _parse_login(name, entry["login"])
     values["approvals_off"] = _parse_approvals(name, entry.get("approvals_off", {}))
     return AgentType(name, **values)
 
@@ -130,3 +146,10 @@ def _parse_approvals(name: str, entry: Mapping[str, Any]) -> Approvals:
     if not set(entry) <= {"arguments", "environment"} or not all(isinstance(text, str) for text in texts):
         raise ValueError(f"{name}: approvals_off has arguments and environment, which are texts")
     return Approvals(tuple(arguments), dict(environment))
+
+
+def _parse_login(name: str, entry: Mapping[str, Any]) -> Login:
+    arguments, hosts = entry.get("arguments", []), entry.get("hosts", [])
+    if not set(entry) <= {"arguments", "hosts"} or not all(isinstance(text, str) for text in [*arguments, *hosts]):
+        raise ValueError(f"{name}: login has arguments and hosts, which are texts")
+    return Login(tuple(arguments), tuple(hosts))

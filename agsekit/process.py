@@ -63,6 +63,7 @@ class Runner:
         self.environment = dict(environment)
         self._trace = trace
         self._secrets: set[str] = set()
+        self._let_go: list[subprocess.Popen[bytes]] = []
 
     def hide(self, secret: str) -> None:
         """Mask a value in all that is traced from now on."""
@@ -164,6 +165,41 @@ class Runner:
         except FileNotFoundError:
             raise ProgramMissing(argv[0]) from None
 
+    def find(self, program: str) -> str:
+        """Return the path of a program; only absolute folders of PATH are searched.
+
+        Raises:
+            ProgramMissing: there is no such program.
+        """
+        folders = [folder for folder in self.environment.get("PATH", os.defpath).split(":") if folder.startswith("/")]
+        found = shutil.which(program, path=":".join(folders))
+        if found is None:
+            raise ProgramMissing(program)
+        return found
+
+    def let_go(self, argv: Sequence[str]) -> None:
+        """Start a program of the user's that is none of agsekit's business any more, such as a browser.
+
+        It has no terminal, and whatever becomes of agsekit or of the terminal does not touch it.
+
+        Raises:
+            ProgramMissing: there is no such program.
+        """
+        program = self.find(argv[0])
+        self.trace(argv)
+        # Nobody waits for it: should it end while agsekit goes on, it stays a zombie for so long.
+        self._let_go.append(
+            subprocess.Popen(
+                [program, *argv[1:]],
+                env=self.environment,
+                cwd="/",
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.DEVNULL,
+                start_new_session=True,
+            )
+        )
+
     def become(self, argv: Sequence[str]) -> NoReturn:
         """Turn this process into a program, in the folder and on the terminal of the user.
 
@@ -171,10 +207,7 @@ class Runner:
             ProgramMissing: there is no such program; only absolute folders of PATH are searched, since the
                 user may be in a folder that an agent writes.
         """
-        folders = [folder for folder in self.environment.get("PATH", os.defpath).split(":") if folder.startswith("/")]
-        program = shutil.which(argv[0], path=":".join(folders))
-        if program is None:
-            raise ProgramMissing(argv[0])
+        program = self.find(argv[0])
         self.trace(argv)
         # Python ignores these, and a program inherits that.
         for number in (signal.SIGPIPE, signal.SIGXFSZ):

@@ -11,6 +11,7 @@ import termios
 import time
 import tty
 from collections.abc import Iterator, Sequence
+from typing import Protocol
 
 _CHUNK = 32 * 1024
 _LIMIT = 128 * 1024
@@ -20,6 +21,18 @@ _REMNANT = 0.5  # seconds of silence after the exit, should something else still
 _STUCK = 5.0  # seconds without the user's terminal taking a byte, after which the rest is given up
 
 
+class Observer(Protocol):
+    """Something that sees what passes through a private terminal."""
+
+    def see_output(self, data: bytes) -> None:
+        """Take note of what the program prints."""
+        ...
+
+    def see_keys(self, data: bytes) -> bytes:
+        """Take note of what the user types, and return what of it goes to the program."""
+        ...
+
+
 class Relay:
     """A private terminal, `slave`, and everything that passes between it and the user's.
 
@@ -27,7 +40,8 @@ class Relay:
     `hung_up` turns True when the user's terminal is gone. `modes` are those it had at the start.
     """
 
-    def __init__(self, stdin_fd: int, stdout_fd: int) -> None:
+    def __init__(self, stdin_fd: int, stdout_fd: int, observer: Observer | None = None) -> None:
+        self._observer = observer
         self._input, self._user = stdin_fd, stdin_fd
         self._output, self._output_is_ours = _open_again(stdout_fd)
         self.modes = termios.tcgetattr(stdin_fd)
@@ -110,10 +124,14 @@ class Relay:
 
     # The bytes
 
-    def step(self, others: Sequence[int]) -> list[int]:
+    def show(self, text: str) -> None:
+        """Show something of agsekit's own on the user's terminal, between what the program prints."""
+        self._to_user += text.replace("\n", "\r\n").encode("utf-8", "backslashreplace")
+
+    def step(self, others: Sequence[int], *, until: float | None = None) -> list[int]:
         """Copy what can be copied; wait until there is something, or one of `others` is readable.
 
-        Returns those of `others` that are readable.
+        Waits no longer than `until`, by the clock that never goes back. Returns those of `others` that are readable.
         """
         reading = list(others)
         if not self.hung_up and len(self._to_program) < _LIMIT:
@@ -123,14 +141,14 @@ class Relay:
         writing = [self._output] if self._to_user else []
         if self._to_program and not self._ended:
             writing.append(self._master)
-        readable, writable, _broken = select.select(reading, writing, [], self._patience())
+        readable, writable, _broken = select.select(reading, writing, [], self._patience(until))
         self._copy(readable, writable)
         if self._nudge_until is not None and time.monotonic() >= self._nudge_until:
             self.copy_size()
         return [descriptor for descriptor in others if descriptor in readable]
 
-    def _patience(self) -> float | None:
-        moments = [*self._stop_checks[:1], *([self._nudge_until] if self._nudge_until is not None else [])]
+    def _patience(self, until: float | None) -> float | None:
+        moments = [*self._stop_checks[:1], *(moment for moment in (self._nudge_until, until) if moment is not None)]
         return max(0.0, min(moments) - time.monotonic()) if moments else None
 
     def _copy(self, readable: Sequence[int], writable: Sequence[int]) -> None:
@@ -153,6 +171,8 @@ class Relay:
             received = b""
         self._ended = not received
         self._to_user += received
+        if self._observer:
+            self._observer.see_output(received)
 
     def _read_user(self) -> None:
         try:
@@ -161,7 +181,7 @@ class Relay:
             received = b""
         if not received:  # raw terminals have no end of file: this one is gone
             self.hung_up = True
-        self._to_program += received
+        self._to_program += self._observer.see_keys(received) if self._observer else received
         now = time.monotonic()
         self._stop_checks = [now + delay for delay in _STOP_CHECKS]
 

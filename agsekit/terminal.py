@@ -6,23 +6,52 @@ import os
 import select
 import signal
 import sys
+import time
 from collections.abc import Sequence
 from types import FrameType, TracebackType
-from typing import Any
+from typing import Any, Optional, Protocol
 
 from agsekit import job
 from agsekit.engines.base import HostCommand
 from agsekit.errors import EngineError
 from agsekit.i18n import _
 from agsekit.process import ProgramMissing
-from agsekit.relay import Relay
+from agsekit.relay import Observer, Relay
 
 _ENDING = (signal.SIGTERM, signal.SIGHUP)
 _CAUGHT = (*_ENDING, signal.SIGINT, signal.SIGQUIT)
 _CAUGHT_WHILE_RELAYING = (signal.SIGTSTP, signal.SIGWINCH, signal.SIGCONT)
 
 
-def run_foreground(command: HostCommand, *, stdin_fd: int = 0, stdout_fd: int = 1, patience: float = 5.0) -> int:
+class Companion(Observer, Protocol):
+    """Something that goes on beside a program in the foreground, and sees a private terminal of it.
+
+    It is attended when one of `descriptors` is readable, and when `due` has come (of the clock that never goes back).
+    """
+
+    @property
+    def descriptors(self) -> Sequence[int]:
+        """What to wait for."""
+        ...
+
+    @property
+    def due(self) -> Optional[float]:
+        """When to attend it at the latest; None when only `descriptors` count."""
+        ...
+
+    def attend(self) -> str:
+        """Do what there is to do, without waiting; return what the user is to be shown, in whole lines."""
+        ...
+
+
+def run_foreground(
+    command: HostCommand,
+    *,
+    stdin_fd: int = 0,
+    stdout_fd: int = 1,
+    patience: float = 5.0,
+    companion: Optional[Companion] = None,
+) -> int:
     """Run a command in the foreground and return its exit code; 128 + N when signal N ended it.
 
     With `private_terminal`, and when `stdin_fd` and `stdout_fd` are both terminals, the command gets a
@@ -44,8 +73,8 @@ def run_foreground(command: HostCommand, *, stdin_fd: int = 0, stdout_fd: int = 
         private = command.private_terminal and os.isatty(stdin_fd) and os.isatty(stdout_fd)
         with _Signals(_CAUGHT + _CAUGHT_WHILE_RELAYING if private else _CAUGHT) as signals:
             if private:
-                return _on_private_terminal(command, signals, stdin_fd, stdout_fd, patience)
-            return _on_shared_descriptors(command, signals, patience)
+                return _on_private_terminal(command, signals, stdin_fd, stdout_fd, patience, companion)
+            return _on_shared_descriptors(command, signals, patience, companion)
     finally:
         for descriptor in command.inherit:
             _close(descriptor)
@@ -142,13 +171,21 @@ class _Ending:
         return 128 + self.number if self.number else exit_code
 
 
-def _on_shared_descriptors(command: HostCommand, signals: _Signals, patience: float) -> int:
+def _on_shared_descriptors(
+    command: HostCommand, signals: _Signals, patience: float, companion: Optional[Companion]
+) -> int:
     session = job.Session.WITHOUT_TERMINAL if command.private_terminal else job.Session.SHARED
     started = job.start(job.Start(command.argv, command.env, command.inherit, session, patience=patience))
     ending = _Ending(started)
     try:
         while True:
-            ready, _writable, _broken = select.select([started.events, signals.descriptor], [], [])
+            waiting = [started.events, signals.descriptor, *(companion.descriptors if companion else ())]
+            due = companion.due if companion else None
+            left = None if due is None else max(0.0, due - time.monotonic())
+            ready, _writable, _broken = select.select(waiting, [], [], left)
+            if companion and _wants_attention(companion, ready):
+                sys.stderr.write(companion.attend())
+                sys.stderr.flush()
             for number in signals.arrived() if signals.descriptor in ready else ():
                 if number in _ENDING:
                     ending.add(number)
@@ -162,6 +199,11 @@ def _on_shared_descriptors(command: HostCommand, signals: _Signals, patience: fl
         started.close()
 
 
+def _wants_attention(companion: Companion, ready: Sequence[int]) -> bool:
+    due = companion.due
+    return (due is not None and due <= time.monotonic()) or any(each in ready for each in companion.descriptors)
+
+
 def _raise_if_not_started(event: job.Event, command: HostCommand) -> None:
     if event.kind != "error":
         return
@@ -173,9 +215,14 @@ def _raise_if_not_started(event: job.Event, command: HostCommand) -> None:
 
 
 def _on_private_terminal(
-    command: HostCommand, signals: _Signals, stdin_fd: int, stdout_fd: int, patience: float
+    command: HostCommand,
+    signals: _Signals,
+    stdin_fd: int,
+    stdout_fd: int,
+    patience: float,
+    companion: Optional[Companion],
 ) -> int:
-    relay = Relay(stdin_fd, stdout_fd)
+    relay = Relay(stdin_fd, stdout_fd, companion)
     try:
         started = job.start(
             job.Start(
@@ -192,17 +239,22 @@ def _on_private_terminal(
         relay.close_slave()
         try:
             with relay.raw():
-                return _relay_until_exit(command, signals, relay, started)
+                return _relay_until_exit(command, signals, relay, started, companion)
         finally:
             started.close()
     finally:
         relay.close()
 
 
-def _relay_until_exit(command: HostCommand, signals: _Signals, relay: Relay, started: job.Job) -> int:
+def _relay_until_exit(
+    command: HostCommand, signals: _Signals, relay: Relay, started: job.Job, companion: Optional[Companion]
+) -> int:
     ending = _Ending(started)
     while True:
-        ready = relay.step([started.events, signals.descriptor])
+        waiting = [started.events, signals.descriptor, *(companion.descriptors if companion else ())]
+        ready = relay.step(waiting, until=companion.due if companion else None)
+        if companion and _wants_attention(companion, ready):
+            relay.show(companion.attend())
         for number in signals.arrived() if signals.descriptor in ready else ():
             if number in _ENDING:
                 ending.add(number)

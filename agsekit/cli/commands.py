@@ -73,6 +73,8 @@ def panels() -> Sequence[tuple[str, Sequence[Entry]]]:
             _("Agents"),
             (
                 Entry("run", "agents:run", _("Run an agent in its VM, with snapshots meanwhile."), PassingCommand),
+                Entry("agents", "", _("The agents of the configuration, and their logins.")),
+                Entry("agents login", "login:login", _("Log an agent in, in its VM."), PassingCommand),
                 Entry("runs", "", _("What runs of agents changed, and back to before one.")),
                 Entry("runs list", "runs:list_runs", _("List the runs, oldest first.")),
                 Entry("runs show", "runs:show_run", _("Show all that a run changed.")),

@@ -40,6 +40,10 @@ def test_every_agent_can_be_told_not_to_ask() -> None:
     assert silent == []
 
 
+def test_every_agent_has_a_login_or_keys_to_name() -> None:
+    assert not [each.name for each in agent_types().values() if each.script and not each.login and not each.keys]
+
+
 @pytest.mark.parametrize(
     ("entry", "problem"),
     [
@@ -50,6 +54,7 @@ def test_every_agent_can_be_told_not_to_ask() -> None:
         ({"binary": "x"}, "needs a title"),
         ({"title": "x", "proxy": ["magic"]}, "proxy must be some of"),
         ({"title": "x", "approvals_off": {"flags": []}}, "approvals_off has arguments and environment"),
+        ({"title": "x", "login": {"hosts": [1]}}, "login has arguments and hosts"),
     ],
 )
 def test_a_broken_table_is_refused_with_the_entry_and_the_key(entry: dict[str, Any], problem: str) -> None:
