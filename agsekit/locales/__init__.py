@@ -1,0 +1,1 @@
+"""What people read, by language. A catalogue is keyed by the English sentence."""
