@@ -123,7 +123,7 @@ stop_if_installed() {
 recorded() { [ ! -r "$record" ] || sed -n "${1}p" "$record"; }
 
 # state_of FILE... changes when somebody else replaces one of the files.
-state_of() { stat -L -c '%i-%s-%Y' -- "$@" | tr '\n' ' '; }
+state_of() { stat -L -c '%i-%s-%Y' -- "$@" | paste -s -d ' ' -; }
 
 version_of() {
   local output code=0

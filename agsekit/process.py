@@ -119,7 +119,14 @@ class Runner:
         return Completed(tuple(argv), done.returncode, done.stdout, done.stderr)
 
     def watch(
-        self, argv: Sequence[str], *, stdin: bytes, timeout: float, on_output: Callable[[bytes], None]
+        self,
+        argv: Sequence[str],
+        *,
+        stdin: bytes,
+        timeout: float,
+        on_output: Callable[[bytes], None],
+        environment: Optional[Mapping[str, str]] = None,
+        inherit: Sequence[int] = (),
     ) -> Completed:
         """Run a program like `run`, and hand on what it prints on standard output as soon as it does.
 
@@ -134,7 +141,13 @@ class Runner:
             given.seek(0)
             try:
                 process = subprocess.Popen(
-                    list(argv), stdin=given, stdout=subprocess.PIPE, stderr=errors, env=self.environment, cwd="/"
+                    list(argv),
+                    stdin=given,
+                    stdout=subprocess.PIPE,
+                    stderr=errors,
+                    env=self.environment if environment is None else dict(environment),
+                    cwd="/",
+                    pass_fds=tuple(inherit),
                 )
             except FileNotFoundError:
                 raise ProgramMissing(argv[0]) from None

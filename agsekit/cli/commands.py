@@ -72,6 +72,11 @@ def panels() -> Sequence[tuple[str, Sequence[Entry]]]:
         (
             _("Agents"),
             (
+                Entry(
+                    "install-agents",
+                    "agent_installation:install_agents",
+                    _("Install agents of the configuration in their VMs."),
+                ),
                 Entry("run", "agents:run", _("Run an agent in its VM, with snapshots meanwhile."), PassingCommand),
                 Entry("agents", "", _("The agents of the configuration, and their logins.")),
                 Entry("agents login", "login:login", _("Log an agent in, in its VM."), PassingCommand),
@@ -81,6 +86,8 @@ def panels() -> Sequence[tuple[str, Sequence[Entry]]]:
                 Entry(
                     "runs undo", "runs:undo_one_run", _("Go back to before a run, and keep what a person changed.")
                 ),
+                Entry("agents", "", _("What agents there are, and where.")),
+                Entry("agents list", "agent_list:list_agents", _("List the agents and their installed versions.")),
             ),
         ),
         (_("Backups and snapshots"), _backups()),

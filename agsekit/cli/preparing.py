@@ -2,11 +2,14 @@
 
 import shlex
 import sys
+from collections.abc import Sequence
 from typing import Annotated, Optional
 
 import typer
 
-from agsekit.cli import interactive, render
+from agsekit.agents.install import Outcome
+from agsekit.agents.install_plan import plan
+from agsekit.cli import agent_installation, interactive, render
 from agsekit.cli.context import Context
 from agsekit.cli.machines import DryRunOption, YesOption, create, stop
 from agsekit.cli.mounts import mount_folders
@@ -87,12 +90,12 @@ def _make_key(context: Context) -> None:
 
 
 @page(
-    _("This machine, VMs, mounts, services: only what is missing. Repeatable."),
+    _("This machine, VMs, mounts, agents, services: only what is missing. Repeatable."),
     (_("Bring everything about"), "agsekit up"),
     (_("See what is missing"), "agsekit up --dry-run"),
 )
 def up(ctx: typer.Context, dry_run: DryRunOption = False, yes: YesOption = False) -> None:
-    """Bring everything of the configuration about: this machine, VMs, mounts, services. Only what is missing."""
+    """Bring everything of the configuration about, as far as it is missing."""
     context = context_of(ctx)
     config = context.load_config()
     with render.stage(_("This machine")):
@@ -102,7 +105,25 @@ def up(ctx: typer.Context, dry_run: DryRunOption = False, yes: YesOption = False
     if config.mounts:
         with render.stage(_("Mounts")):
             _bring_up_mounts(context, config, dry_run=dry_run)
+    installed = _install_agents(context, config, dry_run=dry_run)
     _bring_up_services(ctx, config, dry_run=dry_run)
+    agent_installation.finish(installed)
+
+
+def _install_agents(context: Context, config: Config, *, dry_run: bool) -> Sequence[Outcome]:
+    """See to the agents that are missing; one that cannot be had keeps nothing else from being brought up."""
+    orders = plan(config, list(config.agents.values()))
+    if not orders:
+        return ()
+    with render.stage(_("Agents")):
+        if dry_run:
+            for order in orders:
+                sentence = _("{agent} would be installed in VM {vm}, unless it is there.")
+                render.result(sentence.format(agent=order.name, vm=order.vm.name))
+            return ()
+        outcomes = agent_installation.carry_out(context, orders)
+        agent_installation.show(outcomes)
+    return outcomes
 
 
 def _bring_up_mounts(context: Context, config: Config, *, dry_run: bool) -> None:

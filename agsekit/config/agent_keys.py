@@ -19,6 +19,13 @@ AGENT = Table(
             required=True,
         ),
         Key(
+            "version",
+            "The version to install: that number, or `latest`.",
+            shapes.VERSION,
+            example="1.2.3",
+            otherwise="the version that this agsekit was tried with; `agsekit install-agents --upgrade` brings it",
+        ),
+        Key(
             "env",
             "The environment of the agent. A value is text, or fetched on the host when the agent starts: "
             "{env: NAME}, {file: PATH} or {command: [PROGRAM, ARGUMENT]}. With keys in it, keep the file to yourself "
@@ -62,15 +69,25 @@ AGENT = Table(
             example=["my-tool", "--verbose"],
             otherwise="needed for the type custom, and for no other",
         ),
+        Key(
+            "install",
+            "What installs an agent of the type custom: a command that is run in the VM, a list or one line; or the "
+            "path of a bash script on this machine (absolute or with ~/), which is run there.",
+            shapes.WORDS,
+            example="~/bin/install-my-tool.sh",
+            otherwise="you install it yourself; only for the type custom",
+        ),
     ),
     rules={
         "if": {"properties": {"type": {"const": CUSTOM}}},
         "then": {
             "required": ["command"],
             "properties": {
-                "command": {"minItems": 1, "pattern": r"\S", "items": [{"minLength": 1}], "not": {"type": "null"}}
+                "command": {"minItems": 1, "pattern": r"\S", "items": [{"minLength": 1}], "not": {"type": "null"}},
+                "install": {"items": [{"minLength": 1}]},
+                "version": False,
             },
         },
-        "else": {"properties": {"command": False}},
+        "else": {"properties": {"command": False, "install": False}},
     },
 )

@@ -32,6 +32,7 @@ VM_NAME = r"[A-Za-z](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
 AGENT_NAME = r"[A-Za-z](?:[A-Za-z0-9_-]{0,61}[A-Za-z0-9])?"
 VARIABLE = r"[A-Za-z_][A-Za-z0-9_]*"
 _HOST = r"(?![0-9]+\Z)[A-Za-z0-9_](?:[A-Za-z0-9_.-]{0,251}[A-Za-z0-9])?"
+VERSION = r"latest|[0-9][0-9A-Za-z.+_-]{0,63}"
 INTERVAL = r"[0-9]{1,6}(?:\.[0-9]{1,6})?"
 LONGEST_INTERVAL = 365 * 24 * 60
 _LOOPBACK = "127.0.0.1"
@@ -123,6 +124,15 @@ def parse_agent_type(text: str) -> str:
     """Return the canonical name of an agent type."""
     found = find_agent_type(text)
     return found.name if found else parse_choice(text, agent_types())
+
+
+def parse_version(text: str) -> str:
+    """Return the version of an agent, or `latest`."""
+    if not re.fullmatch(VERSION, text):
+        raise InvalidValueError(
+            _("must be a version such as 1.2.3, or latest, not {value}").format(value=quoted(text))
+        )
+    return text
 
 
 def parse_cpu(text: str) -> int:

@@ -239,6 +239,8 @@ def _load_agent(name: str, table: Table, vms: Mapping[str, Vm], around: Surround
         proxy_disabled="proxychains" in table and proxy is None,
         command=_load_command(table, agent_type),
         own_home=table.parsed("home", fields.parse_home, "shared") == "own",
+        version=_load_version(table, agent_type),
+        install=_load_install(table, agent_type),
     )
 
 
@@ -249,6 +251,21 @@ def _load_command(table: Table, agent_type: str | None) -> tuple[str, ...]:
     elif agent_type not in (CUSTOM, None) and "command" in table:
         table.problem("command", _("is for agents of the type custom only"))
     return command
+
+
+def _load_version(table: Table, agent_type: str | None) -> str | None:
+    if agent_type == CUSTOM and "version" in table:
+        table.problem("version", _("is not for the type custom, whose `install` decides what is installed"))
+    return table.optional("version", fields.parse_version)
+
+
+def _load_install(table: Table, agent_type: str | None) -> tuple[str, ...]:
+    words = table.words("install")
+    if agent_type not in (CUSTOM, None) and "install" in table:
+        table.problem("install", _("is for agents of the type custom only; give the others a `version`"))
+    elif words and not words[0]:
+        table.problem("install", _("must be a command, or the path of a script on this machine"))
+    return words
 
 
 def _unknown_vm(name: str, vms: Mapping[str, Vm]) -> str:

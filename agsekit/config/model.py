@@ -111,7 +111,8 @@ class Agent:
     `env` may hold secrets: never log it. `own_home` gives it a home inside that no other profile uses.
     `command` is set for the type `custom` only; `vm` is None
     when the profile names none. `proxy` is None when the profile does not say, and then the VM decides;
-    `proxy_disabled` is True when it says so explicitly with an empty value.
+    `proxy_disabled` is True when it says so explicitly with an empty value. `version` is None when the one of
+    the table of types is meant; `latest` is the newest. `install` is for the type `custom`: what installs it.
     """
 
     name: str
@@ -123,6 +124,8 @@ class Agent:
     proxy_disabled: bool = False
     command: Sequence[str] = ()
     own_home: bool = False
+    version: Optional[str] = None
+    install: Sequence[str] = ()
 
     @property
     def holds_values(self) -> bool:

@@ -77,4 +77,5 @@ ENVIRONMENT: Shape = {
     },
 }
 AGENT_NAMES: Shape = {"type": ["array", "null"], "items": text(fields.AGENT_NAME)}
+VERSION: Shape = {**text(fields.VERSION), "type": ["string", "number"], "minimum": 0}
 MAPPING: Shape = {"type": "object"}

@@ -27,6 +27,8 @@ TERMINAL_VARIABLES = (
 )
 """What tells a program of the abilities of the user's terminal, and of its colours."""
 
+OnOutput = Callable[[bytes], None]
+
 OnEvent = Callable[[str], None]
 """Called with one translated sentence when something that takes long begins."""
 
@@ -191,11 +193,21 @@ class Engine(Protocol):
         """Give a stopped VM the configured sizes; a disk that would shrink is refused by the engine."""
         ...
 
-    def run_inside(self, vm: Vm, argv: Sequence[str], *, stdin: bytes = b"", timeout: float = 60.0) -> Completed:
+    def run_inside(
+        self,
+        vm: Vm,
+        argv: Sequence[str],
+        *,
+        stdin: bytes = b"",
+        timeout: float = 60.0,
+        on_output: Optional[OnOutput] = None,
+    ) -> Completed:
         """Run a command in a VM that runs, in its home folder and without a terminal, to its end.
 
-        Returns what it left, whatever its exit code; `argv` can be seen by every user on both sides. Sees no
-        mount where the engine has no lasting ones.
+        `on_output` gets what it prints on standard output as soon as it does. When that, or the time that it is
+        given, ends the call early, an engine without `ends_with_client` leaves it running inside. Returns what it
+        left, whatever its exit code; `argv` can be seen by every user on both sides. Sees no mount where the engine
+        has no lasting ones.
         """
         ...
 

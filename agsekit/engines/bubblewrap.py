@@ -10,6 +10,7 @@ import os
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path, PurePosixPath
+from typing import Any
 
 from agsekit.config.model import GUEST_HOME, Vm
 from agsekit.engines import sandbox_mounts, sandbox_support, sandbox_view
@@ -21,6 +22,7 @@ from agsekit.engines.base import (
     Instance,
     MountPoint,
     OnEvent,
+    OnOutput,
     State,
 )
 from agsekit.engines.sandbox_programs import check_program
@@ -120,14 +122,23 @@ class BubblewrapEngine:
     def resize(self, vm: Vm, differences: Sequence[Difference]) -> None:
         """Do nothing: see `compare`."""
 
-    def run_inside(self, vm: Vm, argv: Sequence[str], *, stdin: bytes = b"", timeout: float = 60.0) -> Completed:
+    def run_inside(
+        self,
+        vm: Vm,
+        argv: Sequence[str],
+        *,
+        stdin: bytes = b"",
+        timeout: float = 60.0,
+        on_output: OnOutput | None = None,
+    ) -> Completed:
         """Run a command in a sandbox of its own, without mounts."""
         self.make_ready(vm, (), on_event=lambda text: None)
         command = self.command(vm, (), GuestCommand(argv, run_id="inside"))
+        started: dict[str, Any] = {"environment": command.env, "inherit": command.inherit}
         try:
-            return self._runner.run(
-                command.argv, stdin=stdin, timeout=timeout, environment=command.env, inherit=command.inherit
-            )
+            if on_output:
+                return self._runner.watch(command.argv, stdin=stdin, timeout=timeout, on_output=on_output, **started)
+            return self._runner.run(command.argv, stdin=stdin, timeout=timeout, **started)
         finally:
             for descriptor in command.inherit:
                 os.close(descriptor)

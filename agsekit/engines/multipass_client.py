@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 
 from agsekit.config.model import Vm
 from agsekit.engines import multipass_answers
-from agsekit.engines.base import Instance, OnEvent, State
+from agsekit.engines.base import Instance, OnEvent, OnOutput, State
 from agsekit.engines.multipass_answers import MultipassError
 from agsekit.errors import EngineError
 from agsekit.process import Completed, ProgramMissing, ProgramTimeout, Runner
@@ -51,32 +51,54 @@ class MultipassClient:
         return multipass_answers.instance(vm.name, done.text)
 
     def run_inside(
-        self, vm: Vm, argv: Sequence[str], *, stdin: bytes = b"", timeout: float = CALL_SECONDS
+        self,
+        vm: Vm,
+        argv: Sequence[str],
+        *,
+        stdin: bytes = b"",
+        timeout: float = CALL_SECONDS,
+        on_output: OnOutput | None = None,
     ) -> Completed:
         """Run a command inside and return what it left.
 
         Multipass has exit codes of its own for its own failures, and only their wording tells them apart.
         """
         try:
-            return self._inside(vm, argv, stdin=stdin, timeout=timeout)
+            return self._inside(vm, argv, stdin=stdin, timeout=timeout, on_output=on_output)
         except MultipassError as error:
             if error.about_multipass:
                 raise
             return error.completed
 
-    def _inside(self, vm: Vm, argv: Sequence[str], *, stdin: bytes = b"", timeout: float = CALL_SECONDS) -> Completed:
+    def _inside(
+        self,
+        vm: Vm,
+        argv: Sequence[str],
+        *,
+        stdin: bytes = b"",
+        timeout: float = CALL_SECONDS,
+        on_output: OnOutput | None = None,
+    ) -> Completed:
         """Run a command inside that has to succeed; a connection that could not be made is tried again."""
         attempt = 1
         while True:
             try:
-                return self._call(vm, exec_command(vm, argv)[1:], stdin=stdin, timeout=timeout)
+                return self._call(vm, exec_command(vm, argv)[1:], stdin=stdin, timeout=timeout, on_output=on_output)
             except MultipassError as error:
                 if attempt == _SSH_ATTEMPTS or not error.says("exec failed: ssh connection failed"):
                     raise
             attempt += 1
             self._sleep(POLL_SECONDS)
 
-    def _call(self, vm: Vm, argv: Sequence[str], *, stdin: bytes = b"", timeout: float = CALL_SECONDS) -> Completed:
+    def _call(
+        self,
+        vm: Vm,
+        argv: Sequence[str],
+        *,
+        stdin: bytes = b"",
+        timeout: float = CALL_SECONDS,
+        on_output: OnOutput | None = None,
+    ) -> Completed:
         """Run `multipass` and return what it left.
 
         Only the exit code decides: stderr may hold log lines of the daemon after a success.
@@ -85,7 +107,12 @@ class MultipassClient:
             MultipassError: it failed.
             EngineError: it is missing or did not answer.
         """
-        return self._checked(vm, argv, lambda words: self._runner.run(words, stdin=stdin, timeout=timeout))
+        if on_output is None:
+            return self._checked(vm, argv, lambda words: self._runner.run(words, stdin=stdin, timeout=timeout))
+        watching = on_output
+        return self._checked(
+            vm, argv, lambda words: self._runner.watch(words, stdin=stdin, timeout=timeout, on_output=watching)
+        )
 
     def _watch(self, vm: Vm, argv: Sequence[str], *, stdin: bytes, timeout: float, on_event: OnEvent) -> Completed:
         """Run `multipass` like `_call`, and report what its spinner says: each stage once, without its numbers."""

@@ -66,6 +66,8 @@ def with_value(table: Table, key: Key, value: Any) -> Any:
     mapping_of(content, table)[key.name] = copy.deepcopy(value)
     if (table, key.name) == (AGENT, "command"):
         mapping_of(content, table)["type"] = "custom"
+    if (table, key.name) == (AGENT, "install"):
+        mapping_of(content, table).update(type="custom", command="my-tool")
     return content
 
 
@@ -81,7 +83,7 @@ def example_of(table: Table, key: Key) -> Any:
 def test_every_key_is_described_and_its_example_makes_a_difference(tmp_path: Path, table: Table, key: Key) -> None:
     without = with_value(table, key, None) if not key.required else copy.deepcopy(BASE)
     mapping_of(without, table).pop(key.name) if not key.required else None
-    if (table, key.name) in ((AGENT, "command"), (FORWARD, "host-addr")):
+    if (table, key.name) in ((AGENT, "command"), (AGENT, "install"), (FORWARD, "host-addr")):
         without = copy.deepcopy(BASE)
 
     changed = load(tmp_path, example_of(table, key))
