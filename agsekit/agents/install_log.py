@@ -60,8 +60,10 @@ class InstallLog:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         """Take the rest for a line and close the file."""
-        self.read(b"\n")
-        self._file.close()
+        try:
+            self._take(masked(self._rest).strip())
+        finally:
+            self._file.close()
 
     def note(self, text: str) -> None:
         """Write a line of our own."""
