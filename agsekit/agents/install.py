@@ -142,12 +142,16 @@ class Installation:
 
     def end_all(self) -> None:
         """End what still runs inside after the user has given up; on other engines it ended with its client."""
-        for vm, run_id in list(self._running.values()):
-            if not self._engines[vm.name].capabilities.ends_with_client:
-                try:
-                    self._engines[vm.name].terminate(vm, run_id)
-                except AgsekitError:
-                    pass  # the user wants to go, and the VM cannot be asked
+        for vm in [vm for vm, _run_id in self._running.values()]:
+            self._end(vm)
+
+    def _end(self, vm: Vm) -> None:
+        _vm, run_id = self._running.pop(vm.name)
+        if not self._engines[vm.name].capabilities.ends_with_client:
+            try:
+                self._engines[vm.name].terminate(vm, run_id)
+            except AgsekitError:
+                pass  # the VM cannot be asked; what failed before is the news
 
     def _carry_out(self, engine: Engine, order: Order, found: Optional[Installed]) -> Outcome:
         outcome = _settled(order, found, upgrade=self._settings.upgrade)
@@ -191,16 +195,13 @@ class Installation:
         return Outcome(order, result, version, before, done["path"], path, withheld=network.withheld)
 
     def _run(self, engine: Engine, vm: Vm, run_id: str, sent: bytes, seconds: float, log: InstallLog) -> int:
-        self._running[run_id] = (vm, run_id)
+        self._running[vm.name] = (vm, run_id)
         try:
             done = engine.run_inside(vm, scripts.RECEIVE, stdin=sent, timeout=seconds, on_output=log.read)
         except AgsekitError:  # above all that its time is over
-            if not engine.capabilities.ends_with_client:
-                engine.terminate(vm, run_id)
+            self._end(vm)
             raise
-        finally:
-            if run_id in self._running:
-                del self._running[run_id]
+        del self._running[vm.name]  # not after ^C: `end_all` has to know of it
         log.note_errors(done.error_text)
         return done.returncode
 
