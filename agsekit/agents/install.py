@@ -7,18 +7,21 @@ import secrets
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Optional
 
-from agsekit.agent_types import CUSTOM, agent_types
+from agsekit.agent_types import CUSTOM
 from agsekit.agents import scripts
+from agsekit.agents.environment import resolve_environment
 from agsekit.agents.install_log import InstallLog
 from agsekit.agents.install_plan import LATEST, Order
+from agsekit.agents.programs import program_of
 from agsekit.config.model import Agent, Proxy, Vm
 from agsekit.engines.base import Engine
 from agsekit.errors import AgsekitError, EngineError
 from agsekit.i18n import _
 from agsekit.network.proxychains import choose_proxy
+from agsekit.process import Runner
 
 _PROBE_SECONDS = 30.0
 _FOUND = re.compile(r"(?P<name>[A-Za-z0-9_-]+)\t(?P<version>[0-9A-Za-z.+_-]*)\t(?P<path>/[^\t]*)")
@@ -72,26 +75,6 @@ class Hooks:
     on_end: Callable[[Outcome], None] = lambda outcome: None
 
 
-def program_folders(home: PurePosixPath) -> Sequence[PurePosixPath]:
-    """Return the folders that have to be on PATH inside so that agents are found; `home` is the home inside.
-
-    An agent finds the shared Node by itself. That folder is for what else wants `node`, and should come last.
-    """
-    return (home / ".local/bin", home / ".local/share/agsekit/node/bin")
-
-
-def program_of(agent: Agent) -> str:
-    """Return the program that a profile starts.
-
-    Raises:
-        AgsekitError: a custom profile has no command.
-    """
-    program = agent.command[0] if agent.command else agent_types()[agent.type].binary
-    if program is None:
-        raise AgsekitError(_("the agent '{name}' has no command").format(name=agent.name))
-    return program
-
-
 def find_installed(engine: Engine, vm: Vm, agent: Agent) -> Optional[Installed]:
     """Return what is installed of an agent in a VM that runs; None when it is not. Costs one call to the engine."""
     return survey(engine, vm, [agent]).get(agent.name)
@@ -105,7 +88,7 @@ def survey(
     Raises:
         EngineError: the VM cannot be asked.
     """
-    words = [word for agent in agents for word in (agent.name, agent.type, program_of(agent))]
+    words = [word for agent in agents for word in (agent.name, agent.type, program_of(agent)[0])]
     done = engine.run_inside(vm, ["bash", "-c", scripts.PROBE, "agsekit", *words], timeout=timeout)
     if done.returncode:
         raise EngineError(
@@ -170,8 +153,13 @@ class Installation:
         path = settings.log_folder / f"{vm.name}-{order.name}.log"
         try:
             proxy: Optional[Proxy] = choose_proxy(settings.proxy, agent, vm)
+            own = resolve_environment(
+                {name: value for name, value in agent.env.items() if scripts.is_about_the_network(name)},
+                Runner(settings.environment),
+                on_warning=lambda text: self._hooks.on_line(vm, text),
+            )
             network = scripts.network_settings(
-                settings.environment, agent, own_network=engine.capabilities.own_system, proxy=proxy
+                settings.environment, own, own_network=engine.capabilities.own_system, proxy=proxy
             )
             sent = scripts.installation(
                 agent,

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Optional
 
 from agsekit.agent_types import CUSTOM, AgentType, agent_types
+from agsekit.config.allowed import is_allowed
 from agsekit.config.model import Agent, Config, Vm
 from agsekit.errors import UsageError
 from agsekit.i18n import _
@@ -54,12 +55,15 @@ def vms_of_agent(config: Config, agent: Agent) -> Sequence[Vm]:
 def plan(config: Config, agents: Sequence[Agent], vms: Optional[Sequence[Vm]] = None) -> Sequence[Order]:
     """Return what to install where, each type once in a VM; without `vms` where the agents are meant for.
 
+    VMs that do not allow an agent are left out.
+
     Raises:
         UsageError: two of the agents want different versions of one type in one VM.
     """
     orders: dict[tuple[str, str], Order] = {}
     for agent in agents:
-        for vm in vms if vms is not None else vms_of_agent(config, agent):
+        places = vms if vms is not None else vms_of_agent(config, agent)
+        for vm in (each for each in places if is_allowed(agent, each)):
             # Every custom agent is a program of its own.
             key = (vm.name, agent.type if agent.type != CUSTOM else f"{CUSTOM} {agent.name}")
             known = orders.get(key)

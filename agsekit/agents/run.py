@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any, Optional
 
-from agsekit.agent_types import agent_types
 from agsekit.agents.arguments import merge_arguments
 from agsekit.agents.environment import resolve_environment
+from agsekit.agents.programs import program_of
 from agsekit.agents.told import without_secrets
 from agsekit.config.allowed import refuse_forbidden
 from agsekit.config.model import GUEST_HOME, Agent, Config, Mount, Vm
@@ -125,16 +125,6 @@ def new_run_id() -> str:
 def own_home(agent: Agent) -> Optional[PurePosixPath]:
     """Return the home of a profile that shares none, inside the VM."""
     return GUEST_HOME / ".agsekit/homes" / agent.name if agent.own_home else None
-
-
-def program_of(agent: Agent) -> Sequence[str]:
-    """Return the command of an agent, without arguments."""
-    if agent.command:
-        return agent.command
-    binary = agent_types()[agent.type].binary
-    if binary is None:
-        raise AgsekitError(_("the agent '{name}' has no command").format(name=agent.name))
-    return [binary]
 
 
 def _arguments(agent: Agent, request: RunRequest) -> Sequence[str]:

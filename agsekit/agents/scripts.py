@@ -79,12 +79,12 @@ class NetworkSettings:
 
 
 def network_settings(
-    host: Mapping[str, str], agent: Agent, *, own_network: bool, proxy: Proxy | None
+    host: Mapping[str, str], own: Mapping[str, str], *, own_network: bool, proxy: Proxy | None
 ) -> NetworkSettings:
     """Return what an installation is told of proxies, mirrors and certificates, and of nothing else.
 
-    What `env` of the agent says wins over the environment of this machine; of that, passwords stay here, and so do a
-    proxy on the loopback for a VM with a network of its own, and all proxies when one was chosen.
+    `own` is what `env` of the agent says, and wins over the environment of this machine. Of that, passwords stay
+    here, and so do a proxy on the loopback for a VM with a network of its own, and all when a proxy was chosen.
     """
     variables: dict[str, str] = {}
     withheld = []
@@ -95,9 +95,12 @@ def network_settings(
             withheld.append(name)
         elif not (own_network and _LOOPBACK.match(value) and name.lower() != "no_proxy"):
             variables[name] = value
-    known = (*_PROXIES, *_MIRRORS, *_CERTIFICATES)
-    own = {name: value for name, value in agent.env.items() if value and name.lower() in known}
     return NetworkSettings({**variables, **own}, [name for name in withheld if name not in own])
+
+
+def is_about_the_network(variable: str) -> bool:
+    """Tell whether a variable says how the network is reached: a proxy, a mirror, or certificates."""
+    return variable.lower() in (*_PROXIES, *_MIRRORS, *_CERTIFICATES)
 
 
 def installation(

@@ -6,7 +6,7 @@ from typing import Annotated, Any, Optional, Union
 import typer
 
 from agsekit.agents.install import Hooks, Installation, Outcome, Settings
-from agsekit.agents.install_plan import Order, plan
+from agsekit.agents.install_plan import Order, plan, vms_of_agent
 from agsekit.cli import render
 from agsekit.cli.choice import choose
 from agsekit.cli.context import Context
@@ -15,6 +15,7 @@ from agsekit.cli.options import context_of
 from agsekit.cli.pages import page
 from agsekit.cli.selection import engines_of
 from agsekit.cli.tails import Tails
+from agsekit.config.allowed import refuse_forbidden
 from agsekit.config.model import Agent, Config, Vm
 from agsekit.config.select import agent_named, vm_named
 from agsekit.errors import AgsekitError, UsageError
@@ -59,7 +60,10 @@ def install_agents(
             raise UsageError(_("AGENT and --all-agents exclude each other"), hint=_("leave one of them out"))
         agent, vm = None, agent
     agents = list(config.agents.values()) if all_agents else [_choose_agent(context, config, agent)]
-    orders = plan(config, agents, _chosen_vms(config, vm, every=all_vms))
+    vms = _chosen_vms(config, vm, every=all_vms)
+    orders = plan(config, agents, vms)
+    if agents and not orders:
+        refuse_forbidden(config, agents[0], (vms or vms_of_agent(config, agents[0]))[0], None)
     outcomes = carry_out(context, orders, proxy=proxychains, upgrade=upgrade)
     show(outcomes, as_json=as_json)
     finish(outcomes, named=not all_agents)
@@ -72,9 +76,8 @@ def _choose_agent(context: Context, config: Config, name: Optional[str]) -> Agen
                 _("The configuration has no agents"),
                 hint=_("add one to `agents:` in {path}").format(path=config.path),
             )
-        name = choose(
-            context, list(config.agents), _("Which agent?"), _("name one of these, or give --all-agents: {names}")
-        )
+        hint = _("name one of these, or give --all-agents: {names}")
+        name = choose(context, list(config.agents), _("Which agent?"), hint, flag="AGENT")
     return agent_named(config, name)
 
 

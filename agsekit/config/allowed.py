@@ -36,6 +36,11 @@ def refuse_forbidden(config: Config, agent: Agent, vm: Vm, mount: Mount | None) 
             _check(agent, where, inner.allowed_agents)
 
 
+def is_allowed(agent: Agent, vm: Vm) -> bool:
+    """Tell whether a VM lets an agent be used in it, whatever its mounts say."""
+    return vm.allowed_agents is None or agent.name in vm.allowed_agents.names
+
+
 def _innermost(mounts: Iterable[Mount]) -> Mount | None:
     return max(mounts, key=lambda mount: len(_real(mount).parts), default=None)
 

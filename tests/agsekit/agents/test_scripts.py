@@ -17,8 +17,7 @@ def settings(
     host: dict[str, str], *, own_network: bool = True, proxy: Proxy | None = None, **env: str
 ) -> dict[str, str]:
     """Return the variables that an installation gets."""
-    agent = Agent("a", "qwen", env=env)
-    return dict(network_settings(host, agent, own_network=own_network, proxy=proxy).variables)
+    return dict(network_settings(host, env, own_network=own_network, proxy=proxy).variables)
 
 
 def test_only_what_says_how_the_network_is_reached_is_passed_on() -> None:
@@ -29,7 +28,7 @@ def test_only_what_says_how_the_network_is_reached_is_passed_on() -> None:
         "PATH": "/bin",
     }
 
-    found = settings(host, OPENAI_API_KEY="sk-1", NODE_EXTRA_CA_CERTS="/etc/ca.pem", PIP_INDEX_URL="http://mirror/py")
+    found = settings(host, NODE_EXTRA_CA_CERTS="/etc/ca.pem", PIP_INDEX_URL="http://mirror/py")
 
     assert found == {
         "HTTPS_PROXY": "http://proxy:3128",
@@ -41,9 +40,8 @@ def test_only_what_says_how_the_network_is_reached_is_passed_on() -> None:
 
 def test_a_password_of_this_machine_is_withheld_and_one_of_the_agent_is_meant() -> None:
     host = {"HTTPS_PROXY": "http://me:secret@proxy:3128", "HTTP_PROXY": "http://me:secret@proxy:3128"}
-    agent = Agent("a", "qwen", env={"HTTP_PROXY": "http://vm:known@proxy:3128"})
 
-    found = network_settings(host, agent, own_network=True, proxy=None)
+    found = network_settings(host, {"HTTP_PROXY": "http://vm:known@proxy:3128"}, own_network=True, proxy=None)
 
     assert found.variables == {"HTTP_PROXY": "http://vm:known@proxy:3128"}
     assert found.withheld == ["HTTPS_PROXY"]
