@@ -13,7 +13,8 @@ from typing import Optional
 from agsekit.agent_types import CUSTOM, Login, agent_types
 from agsekit.agents.environment import resolve_environment
 from agsekit.agents.login_page import PageFinder, browser_command, is_known_page
-from agsekit.agents.run import NOT_FOUND, new_run_id, own_home, program_of, refuse_missing_program
+from agsekit.agents.programs import program_of
+from agsekit.agents.run import NOT_FOUND, new_run_id, own_home, refuse_missing_program
 from agsekit.config.allowed import refuse_forbidden
 from agsekit.config.model import Agent, Config, Vm
 from agsekit.config.select import agent_named, vm_for_run

@@ -78,7 +78,8 @@ def panels() -> Sequence[tuple[str, Sequence[Entry]]]:
                     _("Install agents of the configuration in their VMs."),
                 ),
                 Entry("run", "agents:run", _("Run an agent in its VM, with snapshots meanwhile."), PassingCommand),
-                Entry("agents", "", _("The agents of the configuration, and their logins.")),
+                Entry("agents", "", _("What agents there are, where, and their logins.")),
+                Entry("agents list", "agent_list:list_agents", _("List the agents and their installed versions.")),
                 Entry("agents login", "login:login", _("Log an agent in, in its VM."), PassingCommand),
                 Entry("runs", "", _("What runs of agents changed, and back to before one.")),
                 Entry("runs list", "runs:list_runs", _("List the runs, oldest first.")),
@@ -86,8 +87,6 @@ def panels() -> Sequence[tuple[str, Sequence[Entry]]]:
                 Entry(
                     "runs undo", "runs:undo_one_run", _("Go back to before a run, and keep what a person changed.")
                 ),
-                Entry("agents", "", _("What agents there are, and where.")),
-                Entry("agents list", "agent_list:list_agents", _("List the agents and their installed versions.")),
             ),
         ),
         (_("Backups and snapshots"), _backups()),
