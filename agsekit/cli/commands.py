@@ -35,6 +35,8 @@ def panels() -> Sequence[tuple[str, Sequence[Entry]]]:
                 Entry("config-example", "config:config_example", _("Write an example configuration.")),
                 Entry("config", "", _("Check, show and edit the configuration.")),
                 Entry("config validate", "config:validate", _("Say everything that is wrong with it.")),
+                Entry("config show", "config:show", _("Show it with defaults, and without secrets.")),
+                Entry("config edit", "config_editing:edit", _("Edit a copy, which has to be valid to count.")),
                 Entry("config schema", "config:schema", _("Print its JSON Schema, for editors.")),
                 Entry("config path", "config:path", _("Print where it is looked for.")),
                 Entry("up", "preparing:up", _("Bring about everything that the configuration says.")),

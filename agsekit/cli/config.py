@@ -108,3 +108,28 @@ def schema(ctx: typer.Context) -> None:
 def path(ctx: typer.Context) -> None:
     """Print where the configuration is looked for."""
     render.result(str(context_of(ctx).find_config().absolute()))
+
+
+@page(
+    _(
+        "With all defaults filled in, and null where nothing is said. Secrets are shown as ***; values that are "
+        "looked up when an agent starts are shown as what they refer to."
+    ),
+    (_("See what agsekit makes of it"), "agsekit config show"),
+    (_("For a program"), "agsekit config show --json"),
+)
+def show(ctx: typer.Context, as_json: JsonOption = False) -> None:
+    """Show the configuration as agsekit understands it."""
+    from agsekit.config import show as shown
+
+    context = context_of(ctx)
+    config = context.load_config()
+    for warning in config.warnings:
+        render.warn(render.safe(warning))
+    if as_json:
+        render.print_json({"file": str(config.path), "config": shown.plain_document(config)})
+        return
+    text = shown.text(config)
+    if any(render.safe(line) != line for line in text.splitlines()):
+        text = shown.text(config, only_ascii=True)
+    sys.stdout.write(text)

@@ -139,3 +139,143 @@ def test_the_schema_is_printed(world: World) -> None:
 def test_the_path_is_printed_whether_or_not_there_is_a_file(world: World) -> None:
     assert world.agsekit("config", "path").out == f"{world.config}\n"
     assert world.agsekit("config", "path", "--config", "x.yaml").out == f"{world.home}/x.yaml\n"
+
+
+# config show
+
+
+def test_the_configuration_is_shown_with_defaults_and_without_secrets(world: World) -> None:
+    world.write_config(
+        {"vms": {"box": {}}, "agents": {"a": {"type": "qwen", "env": {"API_KEY": "sk-visible-to-me"}}}}
+    )
+
+    people, programs = world.agsekit("config", "show"), world.agsekit("config", "show", "--json")
+
+    assert people.code == programs.code == 0
+    assert "sk-visible" not in people.out + programs.out
+    assert "ram: 4G" in people.out
+    assert programs.document["file"] == str(world.config)
+    assert programs.document["config"]["agents"]["a"]["env"] == {"API_KEY": "***"}
+
+
+def test_names_that_would_turn_the_terminal_around_are_shown_as_escapes(world: World) -> None:
+    world.write_config({"vms": {"box": {}}, "mounts": [{"source": "/p\u202ex"}]})
+
+    done = world.agsekit("config", "show")
+
+    assert "\u202e" not in done.out
+    assert "\\u202E" in done.out
+
+
+# config edit
+
+
+EDITOR = """\
+#!/bin/sh
+# Notes where it is, then does to the file what the next line of the plan says.
+pwd >> "$HOME/seen"; stat -c %a "$1" "$(dirname "$1")" >> "$HOME/seen"
+line=$(head -1 "$HOME/plan"); sed -i 1d "$HOME/plan"
+eval "$line"
+"""
+
+
+@pytest.fixture
+def editing(world: World) -> World:
+    """A world whose editor follows the lines of `plan`, one each time it is opened."""
+    world.configure()
+    editor = world.folder / "my editor"
+    editor.write_text(EDITOR)
+    editor.chmod(0o755)
+    world.environment["EDITOR"] = f"'{editor}'"
+    return world
+
+
+def plan(world: World, *lines: str) -> None:
+    (world.home / "plan").write_text("\n".join(lines) + "\n")
+
+
+def left(world: World) -> list[str]:
+    return sorted(path.name for path in world.config.parent.iterdir())
+
+
+def kept(world: World) -> list[str]:
+    return [path.read_text() for path in sorted(world.config.with_name("config.yaml.backups").glob("*.yaml"))]
+
+
+def test_an_edit_that_is_valid_takes_the_place_of_the_configuration(editing: World) -> None:
+    before = editing.config.read_text()
+    plan(editing, """echo 'vms: {new: {}}' > "$1" """)
+
+    window = editing.window("config", "edit", cwd=editing.project)
+
+    assert window.finish() == 0, window.everything
+    assert editing.config.read_text() == "vms: {new: {}}\n"
+    assert editing.config.stat().st_mode & 0o777 == 0o600
+    assert kept(editing) == [before]
+    # Not the folder that the user is in: an agent may write it, and editors read settings there.
+    assert (editing.home / "seen").read_text().split() == ["/", "600", "700"]
+    assert left(editing) == ["config.yaml", "config.yaml.backups"]
+
+
+def test_a_broken_edit_can_be_mended(editing: World) -> None:
+    plan(editing, """echo 'vms: {new: {cpu: x}}' > "$1" """, """echo 'vms: {new: {cpu: 3}}' > "$1" """)
+
+    window = editing.window("config", "edit", columns=120)
+    window.expect(":1: vms.new.cpu: must be a whole number")
+    window.expect("Go on editing?")
+    window.type("\r")
+
+    assert window.finish() == 0, window.everything
+    assert editing.config.read_text() == "vms: {new: {cpu: 3}}\n"
+
+
+@pytest.mark.parametrize(("answer", "code"), [("n\r", 10), ("\x03", 130)])
+def test_a_broken_edit_that_is_given_up_is_kept_beside(editing: World, answer: str, code: int) -> None:
+    before = editing.config.read_text()
+    plan(editing, """echo broken > "$1" """)
+
+    window = editing.window("config", "edit", columns=120)
+    window.expect("Go on editing?")
+    window.type(answer)
+
+    assert window.finish() == code, window.everything
+    assert editing.config.read_text() == before
+    assert kept(editing) == ["broken\n"]
+    assert "What you wrote is kept in" in window.everything
+    assert left(editing) == ["config.yaml", "config.yaml.backups"]
+
+
+def test_an_edit_is_not_laid_over_what_somebody_else_wrote_meanwhile(editing: World) -> None:
+    plan(editing, f"""echo 'vms: {{mine: {{}}}}' > "$1"; echo 'vms: {{theirs: {{}}}}' > {editing.config}""")
+
+    window = editing.window("config", "edit", columns=120)
+
+    assert window.finish() == 10, window.everything
+    assert "theirs" in editing.config.read_text()
+    assert kept(editing) == ["vms: {mine: {}}\n"]
+
+
+def test_an_edit_that_changes_nothing_and_an_editor_that_fails_write_nothing(editing: World) -> None:
+    before = editing.config.read_text()
+    plan(editing, "true", "exit 3")
+
+    assert editing.window("config", "edit").finish() == 0
+    failed = editing.window("config", "edit")
+    assert failed.finish() == 1
+    assert "exit code 3" in failed.everything
+    assert editing.config.read_text() == before
+    assert left(editing) == ["config.yaml"]
+
+
+def test_without_a_terminal_or_an_editor_there_is_a_hint(editing: World) -> None:
+    piped = editing.agsekit("config", "edit")
+    editing.environment["EDITOR"] = ""
+    without = editing.window("config", "edit", columns=120)
+    editing.environment["VISUAL"] = "no-such-editor"
+    missing = editing.window("config", "edit", columns=120)
+
+    assert piped.code == without.finish() == missing.finish() == 2
+    assert "agsekit config validate" in piped.err
+    assert "EDITOR=nano agsekit config edit" in without.everything
+    assert "no-such-editor is not installed" in missing.everything
+    assert left(editing) == ["config.yaml"]
