@@ -18,6 +18,10 @@ from agsekit.i18n import _
 ENGINES = ("multipass", "bubblewrap")
 BACKENDS = ("rsync", "git")
 WATCHING = ("auto", "true", "false")
+GUARDS = ("pause", "quarantine")
+OFF = "off"
+RISKY_CHOICES = ("report", "quarantine", OFF)
+LOSS_CHOICES = ("warn", "pause", OFF)
 FORWARD_KINDS = ("local", "remote", "socks5")
 HOMES = ("shared", "own")
 PROXY_SCHEMES = ("http", "https", "socks4", "socks5")
@@ -34,6 +38,7 @@ VARIABLE = r"[A-Za-z_][A-Za-z0-9_]*"
 _HOST = r"(?![0-9]+\Z)[A-Za-z0-9_](?:[A-Za-z0-9_.-]{0,251}[A-Za-z0-9])?"
 VERSION = r"latest|[0-9][0-9A-Za-z.+_-]{0,63}"
 INTERVAL = r"[0-9]{1,6}(?:\.[0-9]{1,6})?"
+SHARE = r"0?\.[0-9]{0,5}[1-9][0-9]{0,5}|1(?:\.0{1,6})?"
 LONGEST_INTERVAL = 365 * 24 * 60
 _LOOPBACK = "127.0.0.1"
 
@@ -108,6 +113,33 @@ def parse_engine(text: str) -> str:
 def parse_backend(text: str) -> str:
     """Return the name of a storage backend."""
     return parse_choice(text, BACKENDS)
+
+
+def parse_guard(text: str) -> str:
+    """Return one of the guards that change what a run does."""
+    return parse_choice(text, GUARDS)
+
+
+def parse_guard_or_off(text: str) -> str:
+    """Return a guard, or the word for none."""
+    return parse_choice(text, (*GUARDS, OFF))
+
+
+def parse_risky(text: str) -> str:
+    """Return what becomes of what the host would execute."""
+    return parse_choice(text, RISKY_CHOICES)
+
+
+def parse_loss(text: str) -> str:
+    """Return what becomes of a run that destroys much."""
+    return parse_choice(text, LOSS_CHOICES)
+
+
+def parse_share(text: str) -> float:
+    """Return a share of a whole: more than 0, and at most 1."""
+    if not re.fullmatch(SHARE, text):
+        raise InvalidValueError(_("must be a share between 0 and 1, such as 0.5"))
+    return float(text)
 
 
 def parse_forward_kind(text: str) -> str:

@@ -15,12 +15,13 @@ class Key:
 
     Attributes:
         description: what it means, in one or two sentences.
-        shape: the JSON Schema of its value; empty when `table` says what it holds.
+        shape: the JSON Schema of its value; empty when `table` alone says what it holds.
         example: a value that differs from the default, as it comes out of YAML.
         default: the value that means the same as leaving the key out, as it is written; None when no value does.
         otherwise: in words, what holds without the key when `default` cannot say it.
         table: what the mapping below it, each item of the list, or each named entry holds.
-        form: how `table` is meant: `one` mapping, `list` of them, or `named` by patterns that `name` matches.
+        form: how `table` is meant: `one` mapping, `list` of them, `named` by patterns that `name` matches, or
+            `either` one mapping or a value of `shape`.
     """
 
     name: str

@@ -9,10 +9,10 @@ from __future__ import annotations
 from agsekit.config import fields
 from agsekit.config.agent_keys import AGENT
 from agsekit.config.key import Key, Table
-from agsekit.config.mount_keys import KEEP, MOUNT
+from agsekit.config.mount_keys import GUARD, KEEP, MOUNT
 from agsekit.config.vm_keys import FORWARD, VM
 
-__all__ = ["AGENT", "FORWARD", "KEEP", "MOUNT", "ROOT", "VM"]
+__all__ = ["AGENT", "FORWARD", "GUARD", "KEEP", "MOUNT", "ROOT", "VM"]
 
 ROOT = Table(
     "root",

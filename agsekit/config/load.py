@@ -12,6 +12,7 @@ from agsekit.agent_types import CUSTOM
 from agsekit.config import fields, keys
 from agsekit.config.agent_fields import Surroundings, load_allowed_agents, load_env
 from agsekit.config.checks import PlacedMount, check_config_out_of_reach, check_mounts
+from agsekit.config.guard import load_guard
 from agsekit.config.model import GUEST_HOME, Address, Agent, Config, Mount, PortForward, Proxy, Vm
 from agsekit.config.problems import Finding, Problems, quoted, with_suggestion
 from agsekit.config.tables import Table, entries_of, items_of
@@ -194,6 +195,7 @@ def _load_mount(
         exclude=exclude,
         keep=_load_policy(table, problems),
         watch=table.optional("watch", fields.parse_watch),
+        guard=load_guard(table, problems),
         allowed_agents=load_allowed_agents(table, agents),
     )
     return PlacedMount(mount, table)

@@ -66,6 +66,19 @@ class Vm:
 
 
 @dataclass(frozen=True)
+class Guard:
+    """What a run must not do unnoticed.
+
+    `risky` says what becomes of what the host would execute: report, quarantine, or off. `loss` says what happens
+    when more than `share` of the files is gone or nearly empty: warn, pause, or off.
+    """
+
+    risky: str = "report"
+    loss: str = "warn"
+    share: float = 0.5
+
+
+@dataclass(frozen=True)
 class Mount:
     """A project folder, where it appears in the VM, and where its snapshots go.
 
@@ -85,6 +98,7 @@ class Mount:
     exclude: Sequence[str] = ()
     keep: Policy = field(default_factory=Policy)
     watch: Optional[bool] = None
+    guard: Guard = field(default_factory=Guard)
     allowed_agents: Optional[AllowedAgents] = None
 
 

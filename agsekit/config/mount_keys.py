@@ -18,6 +18,35 @@ KEEP = Table(
     ),
 )
 
+GUARD = Table(
+    "guard",
+    (
+        Key(
+            "risky",
+            "What becomes of what the host would execute, such as git hooks, when a run has changed it. report: it "
+            "is listed. quarantine: it is put back as it was, and the new one kept in a snapshot.",
+            shapes.one_of(fields.RISKY_CHOICES),
+            example="quarantine",
+            default="report",
+        ),
+        Key(
+            "loss",
+            "What happens when a run destroys much. warn: you are told at once. pause: the agent is stopped, too, "
+            "until you decide.",
+            shapes.one_of(fields.LOSS_CHOICES),
+            example="pause",
+            default="warn",
+        ),
+        Key(
+            "share",
+            "How much that is: this share of the files is gone or nearly empty.",
+            shapes.SHARE,
+            example=0.25,
+            default=0.5,
+        ),
+    ),
+)
+
 MOUNT = Table(
     "mount",
     (
@@ -77,6 +106,16 @@ MOUNT = Table(
             example={"daily": "60d"},
             default={},
             table=KEEP,
+        ),
+        Key(
+            "guard",
+            "What a run must not do unnoticed: pause (when it destroys much, it is stopped until you decide), "
+            "quarantine (what the host would execute is put back), a list of both, off, or single settings.",
+            shapes.GUARD,
+            example=["pause", "quarantine"],
+            default={},
+            table=GUARD,
+            form="either",
         ),
         Key(
             "max_backups",

@@ -80,6 +80,8 @@ def _value(key: Key) -> Mapping[str, Any]:
         least = {"minProperties": 1} if key.required else {}
         names = {"pattern": f"^(?:{key.names})$"}
         return {"type": "object", "propertyNames": names, "additionalProperties": reference, **least}
+    if key.form == "either":
+        return {"if": {"type": "object"}, "then": reference, "else": key.shape}
     # In draft 7 a reference hides everything beside it.
     return {"allOf": [reference]}
 

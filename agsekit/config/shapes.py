@@ -6,7 +6,7 @@ A scalar is read letter for letter, so most of them may stand in quotes as well:
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Optional
 
 from agsekit.config import fields
 
@@ -22,7 +22,7 @@ def text(pattern: str) -> Shape:
     return {"type": "string", "pattern": f"^(?:{pattern})$"}
 
 
-def one_of(words: Sequence[str]) -> Shape:
+def one_of(words: Sequence[Optional[str]]) -> Shape:
     """One of these words."""
     return {"enum": list(words)}
 
@@ -78,4 +78,15 @@ ENVIRONMENT: Shape = {
 }
 AGENT_NAMES: Shape = {"type": ["array", "null"], "items": text(fields.AGENT_NAME)}
 VERSION: Shape = {**text(fields.VERSION), "type": ["string", "number"], "minimum": 0}
+SHARE: Shape = {
+    **text(fields.SHARE),
+    "type": ["number", "string"],
+    "exclusiveMinimum": 0,
+    "maximum": 1,
+}
+GUARD: Shape = {
+    "if": {"type": "array"},
+    "then": {"items": one_of(fields.GUARDS)},
+    "else": one_of((*fields.GUARDS, fields.OFF, None)),
+}
 MAPPING: Shape = {"type": "object"}

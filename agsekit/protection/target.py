@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Optional
 
-from agsekit.config.model import Config, Mount
+from agsekit.config.model import Config, Guard, Mount
 from agsekit.config.select import mount_for
 from agsekit.errors import AgsekitError, UsageError
 from agsekit.i18n import _
@@ -32,6 +32,7 @@ class Target:
     interval: float = 5.0
     keep: Policy = field(default_factory=Policy)
     watch: Optional[bool] = None
+    guard: Guard = field(default_factory=Guard)
 
     def create_store(self, *, home: Path) -> Store:
         """Open the store for writing, making it where there is none."""
@@ -46,7 +47,16 @@ class Target:
 
 def target_of(mount: Mount) -> Target:
     """Return what protects the source of a mount."""
-    return Target(mount.source, mount.backup, mount.exclude, mount.backend, mount.interval, mount.keep, mount.watch)
+    return Target(
+        mount.source,
+        mount.backup,
+        mount.exclude,
+        mount.backend,
+        mount.interval,
+        mount.keep,
+        mount.watch,
+        mount.guard,
+    )
 
 
 def resolve_target(

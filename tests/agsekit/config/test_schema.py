@@ -16,16 +16,16 @@ from hypothesis import strategies as st
 
 from agsekit.config import schema
 from agsekit.config.key import Key, Table
-from agsekit.config.keys import AGENT, FORWARD, KEEP, MOUNT, ROOT, VM
+from agsekit.config.keys import AGENT, FORWARD, GUARD, KEEP, MOUNT, ROOT, VM
 from agsekit.config.load import load_config
-from agsekit.config.model import Agent, Config, Mount, PortForward, Vm
+from agsekit.config.model import Agent, Config, Guard, Mount, PortForward, Vm
 from agsekit.errors import ConfigError
 from agsekit.resources import config_example
 from agsekit_storage.retention import Policy
 from tests.support import json_schema
 
 HOME = Path("/home/someone")
-TABLES = {table.name: table for table in (ROOT, VM, FORWARD, MOUNT, KEEP, AGENT)}
+TABLES = {table.name: table for table in (ROOT, VM, FORWARD, MOUNT, KEEP, GUARD, AGENT)}
 EVERY_KEY = [(table, key) for table in TABLES.values() for key in table.keys]
 IDS = [f"{table.name}.{key.name}" for table, key in EVERY_KEY]
 PLACES: Mapping[str, tuple[object, ...]] = {
@@ -34,11 +34,12 @@ PLACES: Mapping[str, tuple[object, ...]] = {
     "forward": ("vms", "box", "port-forwarding", 0),
     "mount": ("mounts", 0),
     "keep": ("mounts", 0, "keep"),
+    "guard": ("mounts", 0, "guard"),
     "agent": ("agents", "helper"),
 }
 BASE: Mapping[str, Any] = {
     "vms": {"box": {"port-forwarding": [{"type": "local", "host-addr": "127.0.0.1:1", "vm-addr": 2}]}, "second": {}},
-    "mounts": [{"source": "/work/project", "keep": {}}],
+    "mounts": [{"source": "/work/project", "keep": {}, "guard": {}}],
     "agents": {"helper": {"type": "qwen"}},
 }
 SECOND_FIELDS = {"proxy_disabled", "name", "path", "warnings"}
@@ -112,7 +113,7 @@ def test_every_field_of_the_model_is_set_by_a_key(tmp_path: Path) -> None:
     for table, key in EVERY_KEY:
         seen.update(_differences(base, load(tmp_path, example_of(table, key))))
 
-    for model in (Config, Vm, PortForward, Mount, Policy, Agent):
+    for model in (Config, Vm, PortForward, Mount, Policy, Guard, Agent):
         for field in dataclasses.fields(model):
             assert field.name in SECOND_FIELDS or (model.__name__, field.name) in seen, (
                 f"no key in the tables of agsekit/config/keys.py sets {model.__name__}.{field.name}, "
@@ -197,6 +198,19 @@ _COMMANDS: list[Any] = [[], [""], [[]], ["x", ""], ["x", []], "", {}, None]
 VALUES: tuple[Any, ...] = (
     *(None, True, False, 0, 1, 2, 7, -1, 5.5, 70000, 2**40, [], {}, [1], [None], [[]], {"a": 1}, ["", "x"], {"1": 2}),
     *("", " ", "0", "2", "08", "4G", "4 GiB", "512K", "4Q", "1h", "0m", "5", "0.5", "-3", "1e3", "x", "..", "a\nb"),
+    *(
+        "off",
+        "pause",
+        "quarantine",
+        "report",
+        "warn",
+        ["pause"],
+        ["pause", "off"],
+        {"loss": "pause"},
+        0.25,
+        "1.0",
+        ".5",
+    ),
     *("multipass", "bubblewrap", "rsync", "git", "local", "socks5", "qwen", "claude", "custom", "second", "nobody"),
     *("~", "~/x", "/x", "/x/../y", "/x/..", "x/y", "~other/x", "/", "/home/ubuntu/x", "/a\tb", "node_modules/"),
     *("127.0.0.1:80", "[::1]:80", "host:0", ":80", "80", "host:99999", "1:2", "socks5://h:1", "socks5://h:1/"),
