@@ -9,7 +9,7 @@ import typer
 
 from agsekit.agent_types import CUSTOM
 from agsekit.agents.run import RunHooks, RunPlan, RunRequest, execute_run, plan_run
-from agsekit.cli import render
+from agsekit.cli import render, risks
 from agsekit.cli.context import Context
 from agsekit.cli.options import context_of, passed_on
 from agsekit.cli.pages import page
@@ -83,7 +83,7 @@ def run(
             _warn_of(summary)
             if sys.stderr.isatty():
                 render.say()  # the agent may have left the cursor anywhere in a line
-            _show_summary(summary, plan.mount)
+            _show_summary(summary, plan.mount, plan.run_id)
         keep_small(plan.mount.backup, runner)
     raise typer.Exit(code)
 
@@ -166,7 +166,7 @@ def _warn_of(summary: Summary) -> None:
         render.say("  " + render.hidden(summary.would_hide, _("They would leave out {count} paths: {names}.")))
 
 
-def _show_summary(summary: Summary, mount: Mount) -> None:
+def _show_summary(summary: Summary, mount: Mount, run_id: str) -> None:
     """Say what the run did to the folder, and how to undo it."""
     folder = render.safe(str(mount.source))
     if summary.after is None:
@@ -182,6 +182,9 @@ def _show_summary(summary: Summary, mount: Mount) -> None:
         )
     command = render.shell_line(restore_command(summary.before.id, mount.source, mount.backup))
     render.say(_("To undo all of it:") + f"\n  {command}")
+    if summary.after:
+        restore = restore_command(summary.after.id, mount.source, mount.backup)
+        risks.show(summary, restore, run_id, mount.backup)
 
 
 def _describe_changes(changes: Changes) -> str:

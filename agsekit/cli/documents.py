@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from agsekit_storage.model import SIZE
 
 if TYPE_CHECKING:
+    from agsekit.protection.risky import Risk
     from agsekit_storage.history import Version
     from agsekit_storage.model import Changes, Problem, Snapshot
     from agsekit_storage.restore import Restored
@@ -122,6 +123,11 @@ def run(found: Run) -> dict[str, Any]:
         "quarantined": list(found.quarantined),
         "snapshots": found.snapshots,
     }
+
+
+def risk(found: Risk) -> dict[str, Any]:
+    """Return a path that the host would execute; `kind` says who would, `status` is new or changed."""
+    return {"path": _path(found.path), "kind": found.kind, "status": found.status}
 
 
 def _time(seconds: float) -> str:

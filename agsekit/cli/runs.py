@@ -6,7 +6,7 @@ from typing import Annotated, Optional
 
 import typer
 
-from agsekit.cli import documents, interactive, render
+from agsekit.cli import documents, interactive, render, risks
 from agsekit.cli.backups import JsonOption, SourceOption, StoreOption, choose_target
 from agsekit.cli.history import StatOption, change_lines, print_diffs
 from agsekit.cli.keeping import DryRunOption, YesOption
@@ -15,9 +15,13 @@ from agsekit.cli.pages import page
 from agsekit.cli.snapshots import relative_paths, show_done, show_plan
 from agsekit.errors import ExitCode
 from agsekit.i18n import _
+from agsekit.protection.aftermath import risks_between
+from agsekit.protection.risky import Risk
 from agsekit_storage.history import History
+from agsekit_storage.model import Changes, Snapshot
 from agsekit_storage.run_log import Run, all_runs, ends_of, find_run
 from agsekit_storage.run_undo import RunUndo, plan_run_undo, undo_run
+from agsekit_storage.store import Store
 from agsekit_storage.textdiff import diff_files, stored_content
 
 RunArgument = Annotated[
@@ -72,12 +76,16 @@ def list_runs(
         "+ added, ~ edited, = only mode or owner, - removed."
     ),
     (_("What the last run changed, line by line"), "agsekit runs show --diff"),
+    (_("What of it this machine would execute, such as git hooks"), "agsekit runs show --risky"),
 )
 def show_run(
     ctx: typer.Context,
     run: RunArgument = "latest",
     diff: Annotated[bool, typer.Option("--diff", help=_("Show the lines that differ."))] = False,
     stat: StatOption = False,
+    risky: Annotated[
+        bool, typer.Option("--risky", help=_("Show what of it this machine would execute or obey."))
+    ] = False,
     source_dir: SourceOption = None,
     dest_dir: StoreOption = None,
     as_json: JsonOption = False,
@@ -90,11 +98,17 @@ def show_run(
     changes = history.changes_between(before, after)
     if as_json:
         document: dict[str, object] = {"run": documents.run(chosen), "changes": documents.changes(changes)}
+        if risky:
+            document["risky"] = [documents.risk(each) for each in _risks(store, before, after, changes)]
         if diff or stat:
             contents = (stored_content(store, before), stored_content(store, after))
             found = diff_files(changes, history.tree(before), history.tree(after), *contents)
             document["files"] = [documents.file_diff(each, lines=diff) for each in found]
         render.print_json(document)
+        return
+    if risky:
+        for line in risks.lines(_risks(store, before, after, changes)):
+            render.result(line)
         return
     if diff or stat:
         contents = (stored_content(store, before), stored_content(store, after))
@@ -104,6 +118,10 @@ def show_run(
         render.result(line)
     for line in change_lines(changes):
         render.result(line)
+
+
+def _risks(store: Store, before: Snapshot, after: Snapshot, changes: Changes) -> Sequence[Risk]:
+    return risks_between(store, before, after, changes, store.tree(after))
 
 
 @page(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Optional
 
@@ -11,15 +11,21 @@ from agsekit_storage.model import Changes
 from agsekit_storage.snapshots import DEFAULT_WAIT
 from agsekit_storage.store import Store
 
+_MOST_NAMED = 1000
+
 
 @dataclass(frozen=True)
 class Ending:
-    """How a run ended: the snapshot with its last state, when (seconds since the epoch), and what it changed."""
+    """How a run ended: the snapshot with its last state, when (seconds since the epoch), and what it changed.
+
+    `put_back` are the paths that were put back as they were before it.
+    """
 
     after: str
     ended: float
     exit_code: Optional[int]
     changes: Changes
+    put_back: Sequence[bytes] = ()
 
 
 def note_end(store: Store, run: Mapping[str, Any], before: Optional[str], ending: Ending) -> None:
@@ -33,5 +39,6 @@ def note_end(store: Store, run: Mapping[str, Any], before: Optional[str], ending
         ended=ending.ended,
         exit_code=ending.exit_code,
         counts=run_log.counts_of(ending.changes),
+        quarantined=[path.decode("utf-8", "backslashreplace") for path in ending.put_back[:_MOST_NAMED]],
     )
     run_log.save(store, ended)

@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from typing import Any, Optional
 
 from agsekit.i18n import _, sentence_and_hint
+from agsekit.protection.aftermath import Aftermath, see_to_risks
 from agsekit.protection.endings import Ending, note_end
 from agsekit.protection.loop import Following
 from agsekit.protection.target import Target
@@ -257,12 +258,13 @@ def _settle_orphan(assignment: Assignment) -> None:
 
 
 def _note_end(assignment: Assignment, last: Result) -> None:
-    changes = Changes()
+    store, changes, aftermath = assignment.store, Changes(), Aftermath()
     if assignment.before and assignment.before != last.snapshot.id:
-        changes = compare_stored(assignment.store.tree(assignment.store.get(assignment.before)), last.tree)
-    note_end(
-        assignment.store, assignment.run, assignment.before, Ending(last.snapshot.id, time.time(), None, changes)
-    )
+        before = store.get(assignment.before)
+        changes = compare_stored(store.tree(before), last.tree)
+        aftermath = see_to_risks(store, assignment.target, before, last.snapshot, last.tree, changes)
+    ending = Ending(last.snapshot.id, time.time(), None, changes, aftermath.put_back)
+    note_end(store, assignment.run, assignment.before, ending)
 
 
 def _read_all(descriptor: int) -> bytes:

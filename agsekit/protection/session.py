@@ -9,8 +9,10 @@ from dataclasses import dataclass, replace
 from typing import Any, Optional
 
 from agsekit.i18n import sentence_and_hint
+from agsekit.protection.aftermath import Aftermath, see_to_risks
 from agsekit.protection.endings import Ending, note_end
 from agsekit.protection.protector import Assignment, Protector, Report, start_protector
+from agsekit.protection.risky import Risk
 from agsekit.protection.target import Target
 from agsekit_storage import run_log, running
 from agsekit_storage.changes import compare_stored
@@ -30,7 +32,8 @@ class Summary:
     `before` is the snapshot to go back to; `snapshots` counts those that were taken, this one included.
     `after` is None when the last snapshot failed (`failures` says why). `changed_rules` are the `.backupignore`
     files that the run changed, which have no effect until the user accepts them, and `would_hide` the paths
-    that they would then leave out. `unwatched` says why edits were saved at the interval only.
+    that they would then leave out. `unwatched` says why edits were saved at the interval only. `risks` are what the
+    host would execute of the changes, and `put_back` those of them that are as they were before the run again.
     """
 
     before: Snapshot
@@ -42,6 +45,8 @@ class Summary:
     changed_rules: Sequence[bytes] = ()
     would_hide: Sequence[bytes] = ()
     unwatched: Sequence[str] = ()
+    risks: Sequence[Risk] = ()
+    put_back: Sequence[bytes] = ()
 
 
 class ProtectedRun:
@@ -86,12 +91,7 @@ class ProtectedRun:
         report = self._stop_protector()
         failures = [*report.failures, *failures]
         changes = self._changes(before, last) if last else Changes()
-        if last:
-            try:
-                ending = Ending(last.snapshot.id, time.time(), exit_code, changes)
-                note_end(self._store, self._run, before.id, ending)
-            except (StorageError, OSError) as error:
-                failures.append(sentence_and_hint(error)[0])
+        aftermath = self._see_to_risks(last, changes, exit_code, failures) if last else Aftermath()
         untrusted = self._settle_rules(changes, failures, known=last is not None)
         return Summary(
             before,
@@ -103,7 +103,23 @@ class ProtectedRun:
             [rule.path for rule in untrusted],
             self._would_hide(last.tree, untrusted) if last and untrusted else (),
             report.unwatched,
+            aftermath.risks,
+            aftermath.put_back,
         )
+
+    def _see_to_risks(
+        self, last: Result, changes: Changes, exit_code: Optional[int], failures: list[str]
+    ) -> Aftermath:
+        """See to what the host would execute, and note how the run ended."""
+        before, after = self._first.snapshot, last.snapshot
+        aftermath = see_to_risks(self._store, self._target, before, after, last.tree, changes)
+        failures += aftermath.failures
+        try:
+            ending = Ending(after.id, time.time(), exit_code, changes, aftermath.put_back)
+            note_end(self._store, self._run, before.id, ending)
+        except (StorageError, OSError) as error:
+            failures.append(sentence_and_hint(error)[0])
+        return aftermath
 
     def _stop_protector(self) -> Report:
         if self._protector is None:
