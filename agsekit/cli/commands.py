@@ -127,6 +127,9 @@ def _backups() -> Sequence[Entry]:
         Entry("snapshots unpin", "keeping:unpin", _("Let a pinned snapshot go when its time has come.")),
         Entry("snapshots prune", "keeping:prune_snapshots", _("Delete what the configuration does not keep.")),
         Entry("snapshots accept-rules", "stores:accept_rules", _("Let changed .backupignore files apply.")),
+        Entry(
+            "snapshots adopt", "stores:adopt_source", _("Let another folder take over the history of one that moved.")
+        ),
         Entry("snapshots usage", "stores:usage", _("Show what each snapshot and which paths cost.")),
         Entry("snapshots verify", "stores:verify_snapshots", _("Check that a store holds what it should.")),
         Entry("snapshots convert", "stores:convert_store", _("Move all snapshots to another backend.")),

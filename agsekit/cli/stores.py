@@ -18,6 +18,7 @@ from agsekit_storage.reference import resolve
 from agsekit_storage.registry import BACKENDS
 from agsekit_storage.rule_trust import accept, untrusted, would_hide
 from agsekit_storage.snapshots import DEFAULT_WAIT
+from agsekit_storage.store import Store
 from agsekit_storage.usage import Usage, measure
 from agsekit_storage.verification import Finding, verify
 
@@ -132,6 +133,31 @@ def accept_rules(
         render.result(_("Accepted: {names}").format(names=render.names_of([each.path for each in rules])))
     else:
         render.result(_("There is nothing to accept."))
+
+
+@page(
+    _("Only needed where the folder does not look like the one that the snapshots are of, and that one is gone."),
+    (_("The project is in a new place"), "agsekit snapshots adopt --source-dir ~/new --dest-dir ~/backups-project"),
+)
+def adopt_source(
+    ctx: typer.Context,
+    source_dir: SourceOption = None,
+    dest_dir: StoreOption = None,
+    yes: YesOption = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Let another folder take over the history of one that moved. Refused while the old one is still there."""
+    context = context_of(ctx)
+    target = choose_target(context, source_dir, dest_dir)
+    recorded = Store.existing(target.backup).source
+    names = {"source": render.safe(str(target.source)), "recorded": render.safe(str(recorded))}
+    question = _("The snapshots are of {recorded}. Go on with {source}?").format(**names)
+    interactive.confirm(context, question, yes=yes, flag="--yes")
+    target.create_store(home=context.home, adopt=True)
+    if as_json:
+        render.print_json({"source": str(target.source), "store": str(target.backup)})
+    else:
+        render.result(_("The history goes on with {source}.").format(**names))
 
 
 def _say_progress(done: int, total: int) -> None:

@@ -34,11 +34,11 @@ class Target:
     watch: Optional[bool] = None
     guard: Guard = field(default_factory=Guard)
 
-    def create_store(self, *, home: Path) -> Store:
-        """Open the store for writing, making it where there is none."""
+    def create_store(self, *, home: Path, adopt: bool = False) -> Store:
+        """Open the store for writing, making it where there is none; `adopt` as in `Store.create`."""
         if self.source is None:
             raise UsageError(_("--source-dir is needed to take a snapshot"))
-        return Store.create(self.backup, check_source(self.source, home=home), backend=self.backend)
+        return Store.create(self.backup, check_source(self.source, home=home), backend=self.backend, adopt=adopt)
 
     def existing_store(self) -> Store:
         """Open the store, which must exist."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 from collections.abc import Sequence
@@ -20,13 +21,15 @@ _FORMAT = "agsekit store 1\n"
 class Settings:
     """The backend of a store, the source it belongs to, and which generation of records is in force.
 
-    `retired` is the backend and the generation that a conversion has replaced and not yet removed.
+    `retired` is the backend and the generation that a conversion has replaced and not yet removed. `identity` is
+    device and inode of the source folder when it was last opened for writing.
     """
 
     backend: str
     source: Optional[str] = None
     generation: int = 1
     retired: Optional[tuple[str, int]] = None
+    identity: Optional[tuple[int, int]] = None
 
 
 def read(path: Path) -> Optional[Settings]:
@@ -61,6 +64,8 @@ def write(path: Path, settings: Settings) -> None:
         document["generation"] = settings.generation
     if settings.retired:
         document["retired"] = list(settings.retired)
+    if settings.identity:
+        document["identity"] = list(settings.identity)
     private = path / PRIVATE
     durable.write_file(private / "config.json", json.dumps(document, indent=1, sort_keys=True).encode())
     if not (private / "format").exists():
@@ -83,7 +88,16 @@ def check(path: Path, settings: Settings, source: Path, backend: Optional[str]) 
             wanted=backend,
         )
     refuse_other_source(path, settings.source, source)
-    return replace(settings, source=str(source))
+    return replace(settings, source=str(source), identity=identity_of(source))
+
+
+def identity_of(source: Path) -> Optional[tuple[int, int]]:
+    """Return device and inode of a folder, None where there is none."""
+    try:
+        status = os.stat(source)
+    except OSError:
+        return None
+    return status.st_dev, status.st_ino
 
 
 def refuse_other_source(path: Path, recorded: Optional[str], source: Path) -> None:
@@ -100,6 +114,28 @@ def refuse_other_source(path: Path, recorded: Optional[str], source: Path) -> No
             recorded=recorded,
             source=source,
         )
+
+
+def make_private(path: Path) -> None:
+    """Make the folder of a store where there is none, and close it to others.
+
+    Raises:
+        StoreRefused: it belongs to somebody else.
+    """
+    path.mkdir(mode=0o700, parents=True, exist_ok=True)
+    if path.stat().st_mode & 0o077:
+        try:
+            path.chmod(0o700)
+        except OSError as error:
+            if error.errno != errno.EPERM:
+                raise
+            raise StoreRefused(
+                "{path} can be read by others and belongs to somebody else",
+                hint="choose another backup folder",
+                path=path,
+            ) from None
+    (path / PRIVATE).mkdir(mode=0o700, exist_ok=True)
+    (path / PRIVATE).chmod(0o700)
 
 
 def refuse_foreign_folder(path: Path) -> None:
@@ -129,11 +165,13 @@ def _from_document(document: Any) -> Settings:
         raise ValueError(document)
     retired = document.get("retired")
     source = document.get("source")
+    identity = document.get("identity")
     return Settings(
         str(document["backend"]),
         None if source is None else str(source),
         int(document.get("generation", 1)),
         (str(retired[0]), int(retired[1])) if retired else None,
+        (int(identity[0]), int(identity[1])) if identity else None,
     )
 
 

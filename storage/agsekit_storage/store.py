@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -11,6 +10,7 @@ from pathlib import Path
 from typing import Optional
 
 from agsekit_storage import lock, naming, settings, succession
+from agsekit_storage.adoption import is_elsewhere, require_same_project
 from agsekit_storage.backends.base import Backend
 from agsekit_storage.errors import SnapshotNotFound, SourceUnavailable, StoreDamaged, StoreRefused, explained
 from agsekit_storage.guards import check_apart
@@ -49,10 +49,11 @@ class Store:
         self._records = Records(self._private, settings.generation)
 
     @classmethod
-    def create(cls, path: Path, source: Path, *, backend: Optional[str] = None) -> Store:
+    def create(cls, path: Path, source: Path, *, backend: Optional[str] = None, adopt: bool = False) -> Store:
         """Open the store of a source, making it where there is none.
 
-        `backend` None means what the store has, and `rsync` for a new one.
+        `backend` None means what the store has, and `rsync` for a new one. With `adopt` the source is taken for the
+        one that the store knows at a place where nothing is now, whatever it looks like.
 
         Raises:
             StoreRefused: it lies inside the source or the other way round, holds something else, belongs to
@@ -63,10 +64,10 @@ class Store:
             present = settings.read(path)
             if present is None:
                 settings.refuse_foreign_folder(path)
-                wanted = Settings(backend or "rsync", str(source))
+                wanted = Settings(backend or "rsync", str(source), identity=settings.identity_of(source))
             else:
-                wanted = settings.check(path, present, source, backend)
-            _make_private(path)
+                wanted = cls._checked(path, present, source, backend, adopt=adopt)
+            settings.make_private(path)
             if wanted == present:
                 store = cls(path, source, wanted)
                 store._records.prepare()
@@ -75,8 +76,17 @@ class Store:
         with lock.exclusive(path / PRIVATE / "lock", wait=_WAIT), explained(path):
             present = settings.read(path)
             if present is not None:
-                wanted = settings.check(path, present, source, backend)
+                wanted = cls._checked(path, present, source, backend, adopt=adopt)
             return cls._write_settings(path, source, wanted, new=present is None)
+
+    @classmethod
+    def _checked(
+        cls, path: Path, present: Settings, source: Path, backend: Optional[str], *, adopt: bool
+    ) -> Settings:
+        wanted = settings.check(path, present, source, backend)
+        if is_elsewhere(present, source) and not adopt:
+            require_same_project(cls(path, None, present), present, source)
+        return wanted
 
     @classmethod
     def _write_settings(cls, path: Path, source: Optional[Path], wanted: Settings, *, new: bool) -> Store:
@@ -107,6 +117,9 @@ class Store:
             found = Settings("rsync")
         if source is not None:
             settings.refuse_other_source(path, found.source, source)
+            # A place with nothing in it is where somebody restores a project that is lost.
+            if is_elsewhere(found, source) and source.is_dir() and any(source.iterdir()):
+                require_same_project(cls(path, None, found), found, source)
         known = source if source is not None else Path(found.source) if found.source else None
         return cls(path, known, found)
 
@@ -288,20 +301,3 @@ class Store:
             kind = "damaged"
         created = naming.created_by_name(snapshot_id)
         return Snapshot(snapshot_id, 0, created, self.backend.name, kind, complete=kind == "foreign")
-
-
-def _make_private(path: Path) -> None:
-    path.mkdir(mode=0o700, parents=True, exist_ok=True)
-    if path.stat().st_mode & 0o077:
-        try:
-            path.chmod(0o700)
-        except OSError as error:
-            if error.errno != errno.EPERM:
-                raise
-            raise StoreRefused(
-                "{path} can be read by others and belongs to somebody else",
-                hint="choose another backup folder",
-                path=path,
-            ) from None
-    (path / PRIVATE).mkdir(mode=0o700, exist_ok=True)
-    (path / PRIVATE).chmod(0o700)

@@ -14,13 +14,15 @@ from pathlib import Path
 import pytest
 
 from agsekit_storage import naming, record
+from agsekit_storage.durable import remove_tree
 from agsekit_storage.errors import SnapshotNotFound, StorageError, StoreDamaged, StoreLocked, StoreRefused
 from agsekit_storage.lock import exclusive
 from agsekit_storage.model import INODE, MTIME, Tree, clamp_row
+from agsekit_storage.restore import RestoreRequest, restore
 from agsekit_storage.store import Store
 from tests.support.children import run_in_child, value_from_child, without_rights
 from tests.support.projects import Project
-from tests.support.trees import describe
+from tests.support.trees import copy_tree, describe
 
 
 def test_a_store_is_closed_to_others_even_if_its_folder_was_open(project: Project) -> None:
@@ -117,6 +119,71 @@ def test_a_project_that_moved_takes_its_history_along(project: Project) -> None:
     project.restore(first)
     assert project.now() == before
     assert Store.existing(project.path).source == project.source
+
+
+def _other_project(project: Project) -> Path:
+    other = project.home / "other"
+    other.mkdir()
+    for number in range(5):
+        (other / f"other{number}").write_text("another project")
+    (other / "README").write_text("read me")
+    return other
+
+
+def test_a_store_is_not_handed_to_another_project_while_its_own_is_not_there(project: Project) -> None:
+    for number in range(5):
+        (project.source / f"file{number}").write_text("content")
+    (project.source / "README").write_text("read me, too")
+    first = project.snapshot().snapshot
+    other, away = _other_project(project), project.home / "away"
+    settings = (project.path / ".agsekit" / "config.json").read_bytes()
+    project.source.rename(away)
+
+    with pytest.raises(StoreRefused, match="does not look like it"):
+        Store.create(project.path, other)
+    with pytest.raises(StoreRefused, match="does not look like it"):
+        Store.existing(project.path, other)
+
+    assert (project.path / ".agsekit" / "config.json").read_bytes() == settings
+    away.rename(project.source)
+    assert project.snapshot().snapshot == first
+
+
+def test_another_folder_takes_over_when_that_is_said(project: Project) -> None:
+    (project.source / "file").write_text("content")
+    first = project.snapshot().snapshot
+    other = _other_project(project)
+    project.source.rename(project.home / "away")
+
+    Store.create(project.path, other, adopt=True)
+
+    project.source = other
+    assert project.snapshot().snapshot.sequence == first.sequence + 1
+
+
+def test_a_project_that_was_copied_to_another_place_takes_its_history_along(project: Project) -> None:
+    for number in range(5):
+        (project.source / f"file{number}").write_text("content")
+    first = project.snapshot().snapshot
+    copy = project.home / "copy"
+    copy_tree(project.source, copy)
+    remove_tree(project.source)
+    (copy / "file0").write_text("edited since")
+    project.source = copy
+
+    assert project.snapshot().snapshot.sequence == first.sequence + 1
+
+
+def test_a_lost_project_is_restored_to_an_empty_place_and_goes_on_there(project: Project) -> None:
+    (project.source / "file").write_text("content")
+    first, before = project.snapshot().snapshot, project.now()
+    remove_tree(project.source)
+    project.source = project.home / "new"
+
+    restore(Store.existing(project.path, project.source), RestoreRequest(first), now=time.time())
+
+    assert project.now() == before
+    assert not project.snapshot().created
 
 
 def test_another_backend_is_refused(project: Project) -> None:

@@ -278,3 +278,19 @@ def test_a_number_is_a_count_and_a_file_of_that_name_is_written_with_its_folder(
 @pytest.mark.parametrize("words", [["undo", "0"], ["undo", "9999999999"], ["redo", "src"], ["undo", "/etc/passwd"]])
 def test_what_is_neither_a_count_nor_a_path_of_the_folder_is_a_usage_error(history: World, words: list[str]) -> None:
     assert history.agsekit(*words, "-y", cwd=history.project).code == 2
+
+
+def test_a_store_goes_on_with_another_folder_only_when_that_is_said(history: World) -> None:
+    other = history.home / "other"
+    other.mkdir()
+    (other / "different").write_text("nothing alike")
+    history.project.rename(history.home / "away")
+    folders = ("--source-dir", other, "--dest-dir", history.store)
+
+    refused = history.agsekit("backup-once", *folders)
+    done = history.agsekit("snapshots", "adopt", *folders, "--yes")
+
+    assert refused.code == 1
+    assert "snapshots adopt --source-dir" in refused.err
+    assert done.code == 0, done.err
+    assert history.agsekit("backup-once", *folders).code == 0
