@@ -35,6 +35,16 @@ class Uncertain(NamedTuple):
         """Return one that can be changed alone."""
         return Uncertain(dict(self.unsettled), set(self.unlisted), set(self.rule_holders))
 
+    def updated(self, paths: Iterable[bytes], news: Uncertain) -> Uncertain:
+        """Return what is uncertain when all that was said of some folders is replaced by `news`."""
+        both = self.copy()
+        for path in paths:
+            both.forget(path)
+        both.unsettled.update(news.unsettled)
+        both.unlisted.update(news.unlisted)
+        both.rule_holders.update(news.rule_holders)
+        return both
+
     def note(self, path: bytes, folder: Folder) -> None:
         """Add what is uncertain in a folder."""
         ctimes = folder.stats[CTIME::WIDTH]

@@ -26,7 +26,6 @@ its cost follows what changed. All other folders are those of the base.
 from __future__ import annotations
 
 import json
-import stat
 import struct
 import sys
 import zlib
@@ -34,8 +33,10 @@ from array import array
 from collections.abc import Callable, Collection, Iterator, Mapping
 from typing import Any, BinaryIO, Optional
 
+from agsekit_storage.columns import Columns, Sections
 from agsekit_storage.errors import StoreDamaged
-from agsekit_storage.model import DIGEST_SIZE, MODE, WIDTH, Folder, Tree, in_walk_order
+from agsekit_storage.model import WIDTH, Folder, Tree, in_walk_order
+from agsekit_storage.overview import Totals
 
 MAGIC = b"agsekit-tree 1\n"
 _LARGEST_HEADER = 16 * 1024 * 1024
@@ -98,6 +99,8 @@ def decode(file: BinaryIO, base: Callable[[str], Tree]) -> tuple[Header, Tree]:
     except (zlib.error, struct.error, ValueError, IndexError, KeyError, StopIteration) as error:
         raise StoreDamaged("its body cannot be read ({reason})", reason=error) from None
     tree.rules = str(header.get("rules", ""))
+    if all(isinstance(header.get(each), int) for each in Totals._fields):
+        tree.totals = Totals(*(header[each] for each in Totals._fields))
     if header.get("base"):
         _build_upon(tree, gone, str(header["base"]), base(str(header["base"])))
     return header, tree
@@ -113,6 +116,8 @@ def _build_upon(tree: Tree, gone: list[bytes], name: str, base: Tree) -> None:
     if len(folders) > known:
         folders = {path: folders[path] for path in sorted(folders, key=in_walk_order)}
     tree.base, tree.since_base = name, frozenset((*tree.folders, *gone))
+    if base.uncertain is not None and tree.uncertain is not None:
+        tree.uncertain = base.uncertain.updated(tree.since_base, tree.uncertain)
     tree.folders = folders
 
 
@@ -155,47 +160,34 @@ def _sparse_sections(folders: list[Folder]) -> Iterator[bytes]:
 def _tree(body: memoryview) -> tuple[Tree, list[bytes]]:
     sections = _split(body)
     paths = _names(next(sections))
-    counts = _numbers("I", next(sections))
-    identities = _numbers("q", next(sections))
-    names = _names(next(sections))
-    stats = _rows(next(sections), len(names))
-    digests = next(sections)
-    targets = iter(_names(next(sections)))
-    if not len(paths) == len(counts) == len(identities) // 2 or sum(counts) != len(names):
-        raise ValueError("the sections do not fit together")
-    if len(digests) != len(names) * DIGEST_SIZE:
-        raise ValueError("the digests do not fit the names")
-    folders: dict[bytes, Folder] = {}
-    first = 0
-    for number, (path, count) in enumerate(zip(paths, counts)):
-        last = first + count
-        folders[path] = Folder(
-            names[first:last],
-            stats[first * WIDTH : last * WIDTH],
-            identity=(identities[2 * number], identities[2 * number + 1]),
-            digests=bytearray(digests[first * DIGEST_SIZE : last * DIGEST_SIZE]),
+    columns = Columns(
+        Sections(
+            paths,
+            _numbers("I", next(sections)),
+            bytes(next(sections)),
+            bytes(next(sections)),
+            bytes(next(sections)),
+            bytes(next(sections)),
+            _names(next(sections)),
+            {int(key): value for key, value in _counted(next(sections))},
+            frozenset(map(int, _names(next(sections)))),
+            _by_number(_names(next(sections))),
         )
-        first = last
-    in_order = list(folders.values())
-    _fill_links(in_order, targets)
-    _fill_sparse(in_order, names, counts, sections)
+    )
     rules = dict(_counted(next(sections)))
     root = bytes(next(sections))
     fixed = _numbers("q", memoryview(root)[: (WIDTH + 1) * 8])
     xattrs = root[(WIDTH + 1) * 8 :] or None
-    tree = Tree(list(fixed[:WIDTH]), fixed[WIDTH], folders, rule_files=rules, root_xattrs=xattrs)
+    tree = Tree(list(fixed[:WIDTH]), fixed[WIDTH], columns.folders(), rule_files=rules, root_xattrs=xattrs)
+    tree.uncertain = columns.uncertain()
     return tree, _names(next(sections))
 
 
-def _fill_links(folders: list[Folder], targets: Iterator[bytes]) -> None:
-    for folder in folders:
-        # S_IFLNK is above every other kind but sockets: one look at the largest mode skips most folders.
-        modes = folder.stats[MODE::WIDTH]
-        if not modes or max(modes) < stat.S_IFLNK:
-            continue
-        for name, mode in zip(folder.names, modes):
-            if stat.S_ISLNK(mode):
-                folder.links[name] = next(targets)
+def _by_number(parts: list[bytes]) -> dict[int, list[bytes]]:
+    found: dict[int, list[bytes]] = {}
+    for number, name in zip(parts[::2], parts[1::2]):
+        found.setdefault(int(number), []).append(name)
+    return found
 
 
 def _split(body: memoryview) -> Iterator[memoryview]:
@@ -232,16 +224,6 @@ def _numbers(kind: str, section: memoryview) -> array[int]:
     return numbers
 
 
-def _rows(section: memoryview, count: int) -> array[int]:
-    columns = _numbers("q", section)
-    if len(columns) != count * WIDTH:
-        raise ValueError("the columns do not fit the names")
-    rows = array("q", bytes(8 * len(columns)))
-    for column in range(WIDTH):
-        rows[column::WIDTH] = columns[column * count : (column + 1) * count]
-    return rows
-
-
 def _counted(section: memoryview) -> Iterator[tuple[bytes, bytes]]:
     """Yield the key and the bytes of entries `key NUL length NUL bytes`."""
     rest = bytes(section)
@@ -254,25 +236,3 @@ def _counted(section: memoryview) -> Iterator[tuple[bytes, bytes]]:
             raise ValueError("an entry is cut short")
         yield rest[position:key_end], rest[length_end + 1 : end]
         position = end
-
-
-def _fill_sparse(
-    folders: list[Folder], names: list[bytes], counts: array[int], sections: Iterator[memoryview]
-) -> None:
-    attributes = {int(key): value for key, value in _counted(next(sections))}
-    missing = {int(number) for number in _names(next(sections))}
-    ignored = _names(next(sections))
-    if attributes or missing:
-        first = 0
-        for folder, count in zip(folders, counts):
-            for number in range(first, first + count):
-                if number in attributes:
-                    folder.xattrs[names[number]] = attributes[number]
-                if number in missing:
-                    folder.missing.add(names[number])
-            first += count
-    left_out: dict[int, list[bytes]] = {}
-    for number_text, name in zip(ignored[::2], ignored[1::2]):
-        left_out.setdefault(int(number_text), []).append(name)
-    for number, gone in left_out.items():
-        folders[number].ignored = gone

@@ -12,6 +12,7 @@ from typing import Optional
 from agsekit_storage import durable, naming, record
 from agsekit_storage.errors import StoreDamaged
 from agsekit_storage.model import Tree
+from agsekit_storage.overview import totals_of
 
 _FEW = 32
 """So many changed folders never pay for a whole tree of their own."""
@@ -117,7 +118,7 @@ class Records:
         """Remember a walk. It can be made again, so a full disk is no failure."""
         touched = [[os.fsdecode(path), mtime] for path, mtime in tree.touched.items()]
         try:
-            content = self._encode({"snapshot": snapshot_id, "touched": touched}, tree)
+            content = self._encode({"snapshot": snapshot_id, "touched": touched, **totals_of(tree)._asdict()}, tree)
             durable.write_file(self._cache, content, durable=False)
         except OSError:
             pass
