@@ -7,6 +7,7 @@ from pathlib import Path
 
 from agsekit_storage.cursor import FolderCursor
 from agsekit_storage.errors import StoreDamaged
+from agsekit_storage.events import Met, OnEvent, ignore_events
 from agsekit_storage.foreign import read_tree
 from agsekit_storage.ignore import IGNORE_FILE
 from agsekit_storage.ignore_file import read_ignore_file
@@ -14,8 +15,12 @@ from agsekit_storage.model import Problem, Snapshot, Tree
 from agsekit_storage.store import Store
 
 
-def tree_to_restore(store: Store, snapshot: Snapshot) -> tuple[Tree, list[Problem]]:
+def tree_to_restore(
+    store: Store, snapshot: Snapshot, on_event: OnEvent = ignore_events
+) -> tuple[Tree, list[Problem]]:
     """Return the tree of a snapshot, and the problem `rebuilt` when it had to be read from the snapshot's folder.
+
+    `on_event` is told of the problem.
 
     Raises:
         StoreDamaged: its record cannot be read, and the backend keeps no folders.
@@ -28,7 +33,9 @@ def tree_to_restore(store: Store, snapshot: Snapshot) -> tuple[Tree, list[Proble
         folder = store.path / snapshot.id
         tree = read_tree(folder, store.backend.digest)
         tree.rule_files = _rule_files(folder, tree)
-        return tree, [Problem(b".", "rebuilt")]
+        problem = Problem(b".", "rebuilt")
+        on_event(Met(problem))
+        return tree, [problem]
 
 
 def _rule_files(folder: Path, tree: Tree) -> dict[bytes, bytes]:

@@ -134,7 +134,7 @@ def restore(
         StorageError: the state before could not be saved (then nothing was touched), or the disk is full.
     """
     with explained(store.source), store.locked(wait=wait, on_wait=lambda: on_event(Waiting())):
-        wanted, notes = tree_to_restore(store, request.snapshot)
+        wanted, notes = tree_to_restore(store, request.snapshot, on_event)
         source = _source(store)
         if not os.path.lexists(source):
             plan = plan_everything(wanted, paths=request.paths)
@@ -207,7 +207,7 @@ def restore_to(
             hint="name a folder that does not exist yet, or an empty one",
             destination=destination,
         )
-    wanted, notes = tree_to_restore(store, request.snapshot)
+    wanted, notes = tree_to_restore(store, request.snapshot, on_event)
     plan = plan_everything(wanted, paths=request.paths)
     with explained(destination):
         os.makedirs(real, mode=0o700, exist_ok=True)

@@ -10,7 +10,10 @@ from pathlib import Path
 import pytest
 
 from agsekit_storage.errors import StoreDamaged
+from agsekit_storage.events import Event, Met
 from agsekit_storage.memory import Memory
+from agsekit_storage.model import Problem
+from agsekit_storage.restore import RestoreRequest, restore
 from agsekit_storage.snapshots import Request, take_snapshot
 from agsekit_storage.store import Store
 from agsekit_storage.verification import verify
@@ -107,8 +110,10 @@ def test_a_snapshot_without_its_base_is_restored_where_its_contents_lie_in_plain
             project.restore(snapshot)
         return
 
-    restored = project.restore(snapshot)
+    told: list[Event] = []
+    restored = restore(project.store, RestoreRequest(snapshot), now=time.time(), on_event=told.append)
 
     assert [(each.path, each.reason) for each in restored.problems] == [(b".", "rebuilt")]
+    assert Met(Problem(b".", "rebuilt")) in told
     assert without_folder_times(project.now()) == without_folder_times(wanted)
     assert os.listdir(project.source / "folder") == ["file"]
