@@ -18,6 +18,7 @@ from agsekit.config.allowed import refuse_forbidden
 from agsekit.config.model import GUEST_HOME, Agent, Config, Mount, Vm
 from agsekit.config.select import agent_named, mount_for, vm_for_run
 from agsekit.engines.base import Engine, GuestCommand, MountPoint, ProgramNotInside
+from agsekit.engines.guest_scripts import FIND_PROGRAMS
 from agsekit.errors import AgsekitError, NotFoundError
 from agsekit.i18n import _
 from agsekit.network.proxychains import choose_proxy, through_proxy
@@ -189,7 +190,7 @@ def refuse_missing_program(vm: Vm, engine: Engine, command: GuestCommand) -> Non
     program = command.program or command.argv[0]
     if "/" in program or "PATH" in command.env:
         return
-    looking = ["bash", "-lc", 'command -v -- "$1" >/dev/null', "agsekit", program]
+    looking = ["bash", "-lc", FIND_PROGRAMS + 'command -v -- "$1" >/dev/null', "agsekit", program]
     try:
         found = engine.run_inside(vm, looking).returncode == 0
     except AgsekitError:

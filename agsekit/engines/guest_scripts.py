@@ -22,7 +22,17 @@ exit 3
 """Arguments: the run id. Input: lines for the shell. Prints SECRETS_MARK and the file, which mktemp makes
 private; 3: there is no file system in memory."""
 
-START_AGENT = r"""
+FIND_PROGRAMS = r"""
+case ":$PATH:" in
+  *":$HOME/.local/bin:"*) ;;
+  *) PATH="$HOME/.local/bin:$PATH" ;;
+esac
+"""
+"""Has the folder on PATH where agents are installed, whatever the profile of the user says. Without arguments."""
+
+START_AGENT = (
+    FIND_PROGRAMS
+    + r"""
 record() {
   local status fields
   read -r status < /proc/$$/stat
@@ -66,6 +76,7 @@ done
 shift
 exec -- "$@"
 """
+)
 """For `bash -lc`. Arguments: run id, folder, what to say when it is missing, the mount to wait for or
 nothing, the seconds to wait, file of secrets or nothing, a home of its own or nothing, variables that are no
 secrets as `NAME=VALUE`, `--`, argv.

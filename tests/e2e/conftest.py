@@ -1,13 +1,24 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from tests.support.real_agents import RealAgents, open_real_agents
 from tests.support.world import World, write_files
+
+
+@pytest.fixture(scope="session")
+def real_agents(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RealAgents]:
+    """One sandbox for the whole session, where agents are installed from the package registries."""
+    made = open_real_agents(tmp_path_factory.mktemp("real-agents"))
+    yield made
+    made.world.close()
+    shutil.rmtree(made.world.folder, ignore_errors=True)  # gigabytes, which pytest would keep
 
 
 @pytest.fixture

@@ -118,15 +118,16 @@ class World:
         env: Mapping[str, str] | None = None,
         stdin: bytes = b"",
         before: Sequence[str] = (),
+        seconds: float = 60,
     ) -> Done:
-        """Run a command line to its end; `before` is a program that starts it."""
+        """Run a command line to its end, within so many seconds; `before` is a program that starts it."""
         done = subprocess.run(
             [*before, SCRIPT, *arguments],
             cwd=cwd or self.home,
             env={**self.environment, **(env or {})},
             input=stdin,
             capture_output=True,
-            timeout=60,
+            timeout=seconds,
             check=False,
         )
         return Done(done.returncode, done.stdout.decode(), done.stderr.decode())

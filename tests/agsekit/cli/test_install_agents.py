@@ -233,6 +233,7 @@ def test_in_multipass_the_script_comes_through_standard_input(world: World, fake
     assert calls[-1].stdin
     assert not any("s3cret" in word for call in calls for word in call.argv)
     assert (fake_multipass.root("box") / "home/ubuntu/.local/bin/my-tool").exists()
+    assert world.agsekit("run", "mine").out == "ran\n", "no profile there has ~/.local/bin on PATH"
 
 
 def test_an_interruption_ends_what_runs_in_a_virtual_machine(world: World, fake_multipass: FakeMultipass) -> None:
