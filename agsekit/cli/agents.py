@@ -71,7 +71,11 @@ def run(
     )
     runner = context.runner()
     try:
-        code, summary, plan = _run(context, request, runner)
+        try:
+            code, summary, plan = _run(context, request, runner)
+        except _NotInstalled as missing:
+            _install(context, request, missing)
+            code, summary, plan = _run(context, request, runner)
     except UsageError:
         raise
     except (AgsekitError, StorageError, OSError) as error:
@@ -118,14 +122,43 @@ def _run(context: Context, request: RunRequest, runner: Runner) -> tuple[int, Op
     return code, summary, plan
 
 
+class _NotInstalled(ProgramNotInside):
+    """An agent is not there inside, and agsekit can install it."""
+
+    def __init__(self, agent: Agent, vm: Vm) -> None:
+        self.agent, self.vm = agent, vm
+        self.command = f"agsekit install-agents {agent.name} {vm.name}"
+        super().__init__(
+            _("{agent} is not installed in VM '{vm}'").format(agent=agent.name, vm=vm.name),
+            hint=_("install it with `{command}`").format(command=self.command),
+        )
+
+
 def not_installed(agent: Agent, vm: Vm, error: ProgramNotInside) -> ProgramNotInside:
-    """Return the error for an agent that is not there inside: one of agsekit's own types can be installed."""
-    if agent.type == CUSTOM:
-        return error
-    return ProgramNotInside(
-        _("{agent} is not installed in VM '{vm}'").format(agent=agent.name, vm=vm.name),
-        hint=_("install it with `agsekit install-agents {agent} {vm}`").format(agent=agent.name, vm=vm.name),
-    )
+    """Return the error for an agent that is not there inside: with the command that installs it, if there is one."""
+    return error if agent.type == CUSTOM and not agent.install else _NotInstalled(agent, vm)
+
+
+def _install(context: Context, request: RunRequest, missing: _NotInstalled) -> None:
+    """Install what is missing if the user agrees; where nobody can be asked, or does not agree, it stays missing.
+
+    Raises:
+        AgsekitError: it is not installed.
+    """
+    if not context.may_ask():
+        raise missing
+    from agsekit.agents.install_plan import plan
+    from agsekit.cli.agent_installation import carry_out
+    from agsekit.cli.interactive import confirm
+
+    try:
+        confirm(context, missing.message + ". " + _("Install it now?"), yes=False, flag=missing.command)
+    except typer.Abort:
+        raise missing from None
+    orders = plan(context.load_config(), [missing.agent], [missing.vm])
+    for outcome in carry_out(context, orders, proxy=request.proxy):
+        if outcome.error:
+            raise outcome.error
 
 
 def _wake(

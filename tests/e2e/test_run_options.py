@@ -167,6 +167,44 @@ def test_an_agent_that_is_not_installed_is_told_with_the_command_that_installs_i
     assert "agsekit install-agents qwen box" in run.err
 
 
+def own_tool(world: World) -> None:
+    """Configure an agent `tool` of the user's that a command installs into the home of the VM."""
+    making = r"""
+        mkdir -p ~/.local/bin && cd ~/.local/bin
+        printf '#!/bin/sh\necho it runs "$@"\n' > tool && chmod +x tool
+    """
+    world.write_config(
+        {
+            "vms": {"box": {"engine": "bubblewrap"}},
+            "mounts": [{"source": str(world.project)}],
+            "agents": {"mine": {"type": "custom", "command": ["tool"], "install": ["sh", "-c", making]}},
+        }
+    )
+
+
+def test_an_agent_that_is_not_installed_is_installed_and_started_if_the_user_agrees(world: World) -> None:
+    own_tool(world)
+    window = world.window("run", "mine", "--", "now", cwd=world.project, columns=200)
+    window.expect("mine is not installed in VM 'box'. Install it now? (agsekit install-agents mine box)")
+
+    window.type("y\r")
+    window.expect("it runs now")
+
+    assert window.finish() == 0
+
+
+def test_without_an_agreement_nothing_is_installed(world: World) -> None:
+    own_tool(world)
+    window = world.window("run", "mine", cwd=world.project, columns=200)
+    window.expect("Install it now?")
+
+    window.type("n\r")
+    window.expect("install it with `agsekit install-agents mine box`")
+
+    assert window.finish() == 125
+    assert not (world.home / ".local/share/agsekit/vms/box/home/.local").exists()
+
+
 @pytest.mark.parametrize("engine", ["bubblewrap", "multipass"])
 def test_127_of_the_agent_itself_is_its_own(world: World, vm: FakeMultipass, engine: str) -> None:
     configure(world, "exit 127", engine=engine)

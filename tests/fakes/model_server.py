@@ -10,8 +10,9 @@ A script is a list of steps, each a mapping:
     {"read": PATH}                               {"create": PATH, "text": TEXT}
     {"edit": PATH, "old": TEXT, "new": TEXT}     {"shell": COMMAND}
 
-Each becomes a call of the tool that the agent offers for it; where it offers none, of its shell. After the last step
-the model says that it is done. With a key, requests that do not bring it are answered with 401.
+Each becomes a call of the tool that the agent offers for it; where it offers none, of its shell. A step that has
+`"held"` as well is not told before `release`. After the last step the model says that it is done. With a key,
+requests that do not bring it are answered with 401.
 
     python tests/fakes/model_server.py SCRIPT.json      the key is that of OPENAI_API_KEY; prints the base URL
 """
@@ -45,6 +46,7 @@ _PARAMETERS: Mapping[str, Sequence[str]] = {
     "text": ("content",),
     "command": ("command", "cmd"),
 }
+_PATIENCE = 120.0  # seconds
 _FILLING: Mapping[str, Any] = {"string": "as told", "boolean": False, "number": 60000, "integer": 60000}
 
 
@@ -52,7 +54,8 @@ class ModelServer:
     """Serves a script on a free port of the loopback until it is closed.
 
     `results` holds what the tools of the agent answered, in the order of the script; `refused` counts requests
-    without the key. `url` is the base URL that agents are given.
+    without the key. `held` is set when the agent waits for the step that is held. `url` is the base URL that agents
+    are given.
     """
 
     def __init__(self, script: Sequence[Step], *, key: str | None = None) -> None:
@@ -60,6 +63,8 @@ class ModelServer:
         self.key = key
         self.results: list[str] = []
         self.refused = 0
+        self.held = threading.Event()
+        self._released = threading.Event()
         owner = self
 
         class Handler(_Handler):
@@ -79,6 +84,10 @@ class ModelServer:
         self._server.server_close()
         self._thread.join()
 
+    def release(self) -> None:
+        """Tell the step that is held."""
+        self._released.set()
+
     def wait(self) -> None:
         """Serve until the process ends."""
         self._thread.join()
@@ -89,7 +98,11 @@ class ModelServer:
             self.results = list(results)
         if not tools or len(results) >= len(self.script):
             return None
-        return _call(self.script[len(results)], tools)
+        step = self.script[len(results)]
+        if "held" in step:
+            self.held.set()
+            self._released.wait(_PATIENCE)
+        return _call(step, tools)
 
 
 def _call(step: Step, tools: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
