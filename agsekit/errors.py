@@ -45,9 +45,13 @@ class UsageError(AgsekitError):
 
 
 class ConfigError(AgsekitError):
-    """The configuration is missing or has problems; `message` may hold one line per problem."""
+    """The configuration is missing or has problems; `message` may hold one line per problem.
+
+    `warnings` are lines about what was odd besides.
+    """
 
     exit_code = ExitCode.CONFIG
+    warnings: tuple[str, ...] = ()
 
 
 class NotFoundError(AgsekitError):

@@ -13,7 +13,7 @@ from agsekit.cli import render, risks
 from agsekit.cli.context import Context
 from agsekit.cli.options import context_of, passed_on
 from agsekit.cli.pages import page
-from agsekit.cli.snapshots import restore_command
+from agsekit.cli.references import with_folders
 from agsekit.config.model import Agent, Mount, Vm
 from agsekit.engines.base import Engine, MountPoint, ProgramNotInside
 from agsekit.engines.registry import engine_for
@@ -87,7 +87,7 @@ def run(
             _warn_of(summary)
             if sys.stderr.isatty():
                 render.say()  # the agent may have left the cursor anywhere in a line
-            _show_summary(summary, plan.mount, plan.run_id)
+            _show_summary(context, summary, plan.mount, plan.run_id)
         keep_small(plan.mount.backup, runner)
     raise typer.Exit(code)
 
@@ -196,10 +196,11 @@ def _warn_of(summary: Summary) -> None:
         )
         render.say("  agsekit snapshots accept-rules")
     if summary.would_hide:
-        render.say("  " + render.hidden(summary.would_hide, _("They would leave out {count} paths: {names}.")))
+        sentence = _("They would leave out {count} paths: {names}.")
+        render.say("  " + render.hidden(summary.would_hide, sentence))
 
 
-def _show_summary(summary: Summary, mount: Mount, run_id: str) -> None:
+def _show_summary(context: Context, summary: Summary, mount: Mount, run_id: str) -> None:
     """Say what the run did to the folder, and how to undo it."""
     folder = render.safe(str(mount.source))
     if summary.after is None:
@@ -213,10 +214,13 @@ def _show_summary(summary: Summary, mount: Mount, run_id: str) -> None:
                 folder=folder, changes=_describe_changes(summary.changes), count=summary.snapshots
             )
         )
-    command = render.shell_line(restore_command(summary.before.id, mount.source, mount.backup))
+    words = ["snapshots", "restore", summary.before.id]
+    if summary.after:
+        words = ["runs", "undo", run_id.rpartition("-")[2]]
+    command = render.shell_line(with_folders(context, words, mount.source, mount.backup))
     render.say(_("To undo all of it:") + f"\n  {command}")
     if summary.after:
-        restore = restore_command(summary.after.id, mount.source, mount.backup)
+        restore = with_folders(context, ["snapshots", "restore", summary.after.id], mount.source, mount.backup)
         risks.show(summary, restore, run_id, mount.backup)
 
 

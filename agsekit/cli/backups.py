@@ -65,12 +65,14 @@ def backup_once(
     context = context_of(ctx)
     target = choose_target(context, source_dir, dest_dir, exclude, backend)
     store = target.create_store(home=context.home)
-    with render.snapshot_progress(_("Saving"), shown=progress, small=True) as on_event:
+    with render.snapshot_progress(_("Saving"), shown=progress and not context.quiet, small=True) as on_event:
         result = _take(store, target, "manual", on_event)
     warn_of(result)
+    if not result.created:
+        _warn_of_rules(result)
     if as_json:
         render.print_json(documents.backup(result))
-    else:
+    elif not context.quiet:
         render.result(describe_result(result))
     keep_small(store.path, context.runner())
     if not all(problem.harmless for problem in result.problems):
@@ -186,9 +188,18 @@ def warn_of(result: Result) -> None:
     """Warn of what a person should look at: a loss, or rules that newly hide files."""
     if result.created and result.snapshot.mass_loss:
         render.warn(render.mass_loss(result.snapshot))
+    if result.created:
+        _warn_of_rules(result)
     if result.hidden:
         sentence = _("new ignore rules leave out {count} paths that earlier snapshots have: {names}")
         render.warn(render.hidden(result.hidden, sentence))
+
+
+def _warn_of_rules(result: Result) -> None:
+    """Name the lines of `.backupignore` files that say nothing."""
+    for problem in result.problems:
+        if problem.reason == "rules-unusable":
+            render.warn(render.describe_problem(problem))
 
 
 def describe_result(result: Result) -> str:
@@ -196,7 +207,8 @@ def describe_result(result: Result) -> str:
     snapshot = result.snapshot
     if not result.created:
         return _("No changes since {id}.").format(id=snapshot.id)
-    return _("Snapshot {id}: {changes} ({files} files, {size}).").format(
+    sentence = _("Snapshot {id}: {changes} ({files} files, {size}).")
+    return sentence.format(
         id=snapshot.id,
         changes=render.change_counts(snapshot) or _("empty"),
         files=snapshot.files,

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Optional
 
-from agsekit.i18n import _
+from agsekit import i18n
 
 TABLE = Path(__file__).with_name("completions.json")
 SHELLS = ("bash", "zsh", "fish")
@@ -87,7 +87,7 @@ def _answers(before: Sequence[str], current: str) -> Iterator[tuple[str, str]]:
     if line.pending is None and not line.passing and current.startswith("-"):
         name, equals, value = current.partition("=")
         if not equals:
-            yield from ((each, _(about)) for each, (_kind, about) in options.items() if each.startswith(current))
+            yield from ((each, i18n._(about)) for each, (_kind, about) in options.items() if each.startswith(current))
             return
         line.pending, current = name, value
     if line.pending is not None:
@@ -134,7 +134,7 @@ def _commands(table: Mapping[str, Any], group: str, current: str) -> Iterator[tu
     for words, known in table.items():
         parent, _space, name = words.rpartition(" ")
         if parent == group and name.startswith(current) and name not in ("", "*"):
-            yield name, _(known["summary"])
+            yield name, i18n._(known["summary"])
 
 
 def _values(kinds: str, line: Line, current: str) -> Iterator[tuple[str, str]]:

@@ -14,6 +14,7 @@ from agsekit.cli import documents, render
 from agsekit.cli.backups import JsonOption, SourceOption, StoreOption, choose_target
 from agsekit.cli.options import context_of
 from agsekit.cli.pages import page
+from agsekit.cli.references import named_snapshot
 from agsekit.cli.snapshots import relative_paths
 from agsekit.errors import NotFoundError, UsageError
 from agsekit.i18n import _
@@ -46,7 +47,7 @@ def show(
 ) -> None:
     """Show what changed in a snapshot."""
     store = choose_target(context_of(ctx), source_dir, dest_dir).existing_store()
-    chosen = resolve(store, snapshot, now=time.time())
+    chosen = named_snapshot(ctx, store, snapshot)
     history = History(store)
     changes = history.changes_in(chosen)
     if as_json:
@@ -86,7 +87,7 @@ def diff(
     """Show the difference between a snapshot and the folder now, or between two snapshots."""
     target = choose_target(context_of(ctx), source_dir, dest_dir)
     store = target.existing_store()
-    earlier = resolve(store, first, now=time.time())
+    earlier = named_snapshot(ctx, store, first)
     history = History(store)
     rest = list(words or [])
     later = next((each for each in history.snapshots if rest and each.id == _id_of(history, rest[0])), None)
@@ -159,7 +160,7 @@ def cat(
     """Print a file as it is in a snapshot, byte for byte."""
     target = choose_target(context_of(ctx), source_dir, dest_dir)
     store = target.existing_store()
-    chosen = resolve(store, snapshot, now=time.time())
+    chosen = named_snapshot(ctx, store, snapshot)
     wanted = _one_path(path, target.source)
     history = History(store)
     if not history.has_file(chosen, wanted):

@@ -12,13 +12,13 @@ from agsekit.cli.context import Context
 from agsekit.cli.history import SnapshotArgument
 from agsekit.cli.options import context_of
 from agsekit.cli.pages import page
+from agsekit.cli.references import named_snapshot
 from agsekit.cli.snapshots import relative_paths, report_restored
 from agsekit.errors import UsageError
 from agsekit.i18n import _
 from agsekit.protection.target import Target
 from agsekit.protection.upkeep import keep_small
 from agsekit_storage.pruning import plan_prune, prune
-from agsekit_storage.reference import resolve
 from agsekit_storage.restore_plan import Plan
 from agsekit_storage.retention import Decision
 from agsekit_storage.snapshots import DEFAULT_WAIT
@@ -41,7 +41,7 @@ def pin(
     as_json: JsonOption = False,
 ) -> None:
     """Keep a snapshot for good: nothing but `unpin` lets it go."""
-    _set_pin(choose_target(context_of(ctx), source_dir, dest_dir), snapshot, pinned=True, as_json=as_json)
+    _set_pin(ctx, choose_target(context_of(ctx), source_dir, dest_dir), snapshot, pinned=True, as_json=as_json)
 
 
 @page(
@@ -56,7 +56,7 @@ def unpin(
     as_json: JsonOption = False,
 ) -> None:
     """Let a pinned snapshot go again when its time has come."""
-    _set_pin(choose_target(context_of(ctx), source_dir, dest_dir), snapshot, pinned=False, as_json=as_json)
+    _set_pin(ctx, choose_target(context_of(ctx), source_dir, dest_dir), snapshot, pinned=False, as_json=as_json)
 
 
 @page(
@@ -80,14 +80,29 @@ def prune_snapshots(
     with render.snapshot_progress("", shown=False) as on_event:
         decisions = plan_prune(store, target.keep, now=now, on_event=on_event)
     doomed = [each for each in decisions if not each.keep]
-    if not as_json:
+    if not as_json and not (context.quiet and yes):
         _show_decisions(decisions)
     if doomed and not dry_run:
-        interactive.confirm(context, _("Delete {count} snapshots?").format(count=len(doomed)), yes=yes, flag="--yes")
+        question = _("Delete {count} snapshots?")
+        interactive.confirm(context, question.format(count=len(doomed)), yes=yes, flag="--yes")
         decisions = prune(store, target.keep, now=now, wait=DEFAULT_WAIT)
         keep_small(store.path, context.runner())
     if as_json:
         render.print_json(documents.decisions(decisions, dry_run=dry_run))
+    elif not context.quiet:
+        render.result(_pruned(decisions, dry_run=dry_run))
+
+
+def _pruned(decisions: Sequence[Decision], *, dry_run: bool) -> str:
+    kept = sum(each.keep for each in decisions)
+    gone = len(decisions) - kept
+    if not gone:
+        sentence = _("Nothing to delete; {kept} stay.")
+    elif dry_run:
+        sentence = _("{count} snapshots would be deleted, {kept} would stay.")
+    else:
+        sentence = _("Deleted {count} snapshots; {kept} stay.")
+    return sentence.format(count=gone, kept=kept)
 
 
 @page(
@@ -118,7 +133,8 @@ def undo(
     counted = len(given) == 1 and _is_count(given[0])
     count = _count(given[0]) if counted else 1
     paths = () if counted else tuple(relative_paths(given, target.source))
-    _move(context, target, lambda look: look.undo(count, paths), dry_run=dry_run, yes=yes, as_json=as_json)
+    back = ("redo", str(count)) if count > 1 else ("redo",)
+    _move(context, target, lambda look: look.undo(count, paths), back, dry_run=dry_run, yes=yes, as_json=as_json)
 
 
 @page(
@@ -138,7 +154,8 @@ def redo(
     context = context_of(ctx)
     target = choose_target(context, source_dir, dest_dir)
     count = 1 if number is None else _count(number)
-    _move(context, target, lambda look: look.redo(count), dry_run=dry_run, yes=yes, as_json=as_json)
+    back = ("undo", str(count)) if count > 1 else ("undo",)
+    _move(context, target, lambda look: look.redo(count), back, dry_run=dry_run, yes=yes, as_json=as_json)
 
 
 def _is_count(word: str) -> bool:
@@ -152,7 +169,14 @@ def _count(word: str) -> int:
 
 
 def _move(
-    context: Context, target: Target, choose: Callable[[Look], Step], *, dry_run: bool, yes: bool, as_json: bool
+    context: Context,
+    target: Target,
+    choose: Callable[[Look], Step],
+    back: Sequence[str],
+    *,
+    dry_run: bool,
+    yes: bool,
+    as_json: bool,
 ) -> None:
     store = target.existing_store()
     if dry_run or not yes:
@@ -166,14 +190,14 @@ def _move(
                 render.print_json(documents.restored(step.target.id, plan, None))
             return
         interactive.confirm(context, _("Restore?"), yes=yes, flag="--yes")
-    with render.snapshot_progress(_("Restoring"), shown=True) as on_event:
+    with render.snapshot_progress(_("Restoring"), shown=not context.quiet) as on_event:
         if yes:
             step, done = move(store, choose, target.exclude, now=time.time(), on_event=on_event)
         else:
             done = take_step(store, step, target.exclude, now=time.time(), on_event=on_event)
-    if yes and not as_json:
+    if yes and not as_json and not context.quiet:
         _say_step(done.plan, step)
-    report_restored(done, step.target.id, None, store, as_json=as_json)
+    report_restored(context, done, step.target.id, store, back=back, as_json=as_json)
 
 
 def _say_step(plan: Plan, step: Step) -> None:
@@ -197,9 +221,9 @@ def _say_step(plan: Plan, step: Step) -> None:
         render.warn(render.describe_problem(problem))
 
 
-def _set_pin(target: Target, reference: str, *, pinned: bool, as_json: bool) -> None:
+def _set_pin(ctx: typer.Context, target: Target, reference: str, *, pinned: bool, as_json: bool) -> None:
     store = target.existing_store()
-    chosen = resolve(store, reference, now=time.time())
+    chosen = named_snapshot(ctx, store, reference)
     with store.locked(wait=DEFAULT_WAIT):
         store.pin(chosen.id, pinned=pinned)
     if as_json:
@@ -240,4 +264,6 @@ def _show_decisions(decisions: Sequence[Decision]) -> None:
             )
             for each in decisions
         ),
+        spare=(1,),
+        wrapped=3,
     )

@@ -26,6 +26,7 @@ _STYLES = {
     "removed": "31",
 }
 _GAP = "  "
+_NARROWEST = 12
 _UNSAFE = re.compile("[\x00-\x1f\x7f-\x9f\u061c\u200b-\u200f\u2028-\u202e\u2066-\u2069\ufeff\ud800-\udfff]")
 
 
@@ -169,17 +170,25 @@ def print_error(message: str, hint: str | None, details: str | None = None) -> N
 
 def print_failure(error: Exception) -> None:
     """Show an expected failure: one of ours, or something that the system refused."""
+    for warning in getattr(error, "warnings", ()):
+        warn(safe(warning))
     message, hint = sentence_and_hint(error)
     if isinstance(error, OSError) and error.strerror:
         message = f"{os.fsdecode(error.filename)}: {error.strerror}" if error.filename else error.strerror
     print_error(message, hint, getattr(error, "details", None))
 
 
-def table(columns: Sequence[tuple[str, str]], rows: Iterable[Sequence[str]], *, spare: Sequence[int] = ()) -> None:
+def table(
+    columns: Sequence[tuple[str, str]],
+    rows: Iterable[Sequence[str]],
+    *,
+    spare: Sequence[int] = (),
+    wrapped: int | None = None,
+) -> None:
     """Print a table on standard output; `columns` are (title, "left" or "right"). Cells must be safe already.
 
-    On a terminal that is too narrow the columns in `spare` are left out, one after the other. A column without a
-    title and without anything in it is always left out.
+    On a terminal that is too narrow the columns in `spare` are left out, one after the other, and then the column
+    `wrapped` goes over several lines. A column without a title and without anything in it is always left out.
     """
     cells = [[title for title, _side in columns], *map(list, rows)]
     widths = [max(map(len, column)) for column in zip(*cells)]
@@ -188,13 +197,30 @@ def table(columns: Sequence[tuple[str, str]], rows: Iterable[Sequence[str]], *, 
     for number in spare:
         if sum(widths[each] + len(_GAP) for each in shown) - len(_GAP) > room and number in shown:
             shown.remove(number)
-    for line_number, line in enumerate(cells):
-        padded = (
-            line[each].rjust(widths[each]) if columns[each][1] == "right" else line[each].ljust(widths[each])
-            for each in shown
-        )
-        text = _GAP.join(padded).rstrip()
-        result(styled(text, "heading", sys.stdout) if line_number == 0 else text)
+    excess = sum(widths[each] + len(_GAP) for each in shown) - len(_GAP) - room
+    if wrapped is not None and excess > 0:
+        widths[wrapped] = max(widths[wrapped] - excess, _NARROWEST)
+    for line_number, cell_line in enumerate(cells):
+        for line in _wrapped(cell_line, wrapped, widths):
+            padded = (
+                line[each].rjust(widths[each]) if columns[each][1] == "right" else line[each].ljust(widths[each])
+                for each in shown
+            )
+            text = _GAP.join(padded).rstrip()
+            result(styled(text, "heading", sys.stdout) if line_number == 0 else text)
+
+
+def _wrapped(line: list[str], column: int | None, widths: Sequence[int]) -> Iterator[list[str]]:
+    """Return a line of cells, and where one of them is too wide further lines with the rest of it alone."""
+    if column is None or len(line[column]) <= widths[column]:
+        yield line
+        return
+    import textwrap
+
+    first, *more = textwrap.wrap(line[column], widths[column])
+    yield [*line[:column], first, *line[column + 1 :]]
+    for rest in more:
+        yield [rest if number == column else "" for number in range(len(line))]
 
 
 def size(count: int) -> str:

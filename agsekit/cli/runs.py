@@ -167,16 +167,17 @@ def undo_one_run(
             _end_with(plan)
             return
         interactive.confirm(context, _("Undo the run?"), yes=yes, flag="--yes")
-    with render.snapshot_progress(_("Restoring"), shown=True) as on_event:
+    with render.snapshot_progress(_("Restoring"), shown=not context.quiet) as on_event:
         done = undo_run(store, chosen, now=time.time(), exclude=target.exclude, force=forced, on_event=on_event)
     if as_json:
         _print_document(chosen, done)
     else:
-        if yes:
+        if yes and not context.quiet:
             show_plan(done.plan, done.before)
+        if yes:
             _show_conflicts(done)
         if done.done:
-            show_done(done.done, store)
+            show_done(context, done.done, store)
     _end_with(done)
 
 

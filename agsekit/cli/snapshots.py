@@ -10,12 +10,13 @@ import typer
 
 from agsekit.cli import documents, interactive, render
 from agsekit.cli.backups import JsonOption, SourceOption, StoreOption, choose_target
+from agsekit.cli.context import Context
 from agsekit.cli.options import context_of
 from agsekit.cli.pages import page
+from agsekit.cli.references import named_snapshot, with_folders
 from agsekit.errors import ExitCode, UsageError
 from agsekit.i18n import _
 from agsekit_storage.model import Snapshot
-from agsekit_storage.reference import resolve
 from agsekit_storage.restore import Restored, RestoreRequest, preview_restore, restore, restore_to
 from agsekit_storage.restore_plan import Plan
 from agsekit_storage.store import Store
@@ -140,7 +141,7 @@ def restore_snapshot(
     context = context_of(ctx)
     target = choose_target(context, source_dir, dest_dir)
     store = target.existing_store()
-    chosen = resolve(store, snapshot or "latest", now=time.time())
+    chosen = named_snapshot(ctx, store, snapshot or "latest")
     request = RestoreRequest(chosen, relative_paths(paths or [], target.source), target.exclude, keep_new)
     if dry_run or (to is None and not yes):
         plan = preview_restore(store, request, into_empty=to is not None)
@@ -151,15 +152,15 @@ def restore_snapshot(
                 render.print_json(documents.restored(chosen.id, plan, None))
             return
         interactive.confirm(context, _("Restore?"), yes=yes, flag="--yes")
-    done = _carry_out(store, request, to)
-    if to is None and yes and not as_json:
+    done = _carry_out(context, store, request, to)
+    if to is None and yes and not as_json and not context.quiet:
         # Agreed beforehand: then one look at the folder is enough, and the plan is told with what came of it.
         show_plan(done.plan, chosen)
-    report_restored(done, chosen.id, to, store, as_json=as_json)
+    report_restored(context, done, chosen.id, store, to=to, as_json=as_json)
 
 
-def _carry_out(store: Store, request: RestoreRequest, to: Optional[Path]) -> Restored:
-    with render.snapshot_progress(_("Restoring"), shown=True) as on_event:
+def _carry_out(context: Context, store: Store, request: RestoreRequest, to: Optional[Path]) -> Restored:
+    with render.snapshot_progress(_("Restoring"), shown=not context.quiet) as on_event:
         if to is None:
             return restore(store, request, now=time.time(), on_event=on_event)
         return restore_to(store, request, to.absolute(), on_event=on_event)
@@ -211,35 +212,41 @@ def _name(path: bytes) -> str:
     return _("the folder itself") if path == b"." else render.safe_path(path)
 
 
-def report_restored(done: Restored, snapshot_id: str, to: Optional[Path], store: Store, *, as_json: bool) -> None:
+def report_restored(
+    context: Context,
+    done: Restored,
+    snapshot_id: str,
+    store: Store,
+    *,
+    as_json: bool,
+    to: Optional[Path] = None,
+    back: Sequence[str] = ("undo",),
+) -> None:
     """Say what a restore did and how to go back, and end with the code for an incomplete one if it is."""
     if as_json:
         render.print_json(documents.restored(snapshot_id, done.plan, done))
     else:
-        show_done(done, store, to=to)
+        show_done(context, done, store, to=to, back=back)
     if any(not problem.harmless for problem in done.problems):
         raise typer.Exit(ExitCode.INCOMPLETE)
 
 
-def show_done(done: Restored, store: Store, *, to: Optional[Path] = None) -> None:
-    """Say what a restore did, and how to go back."""
+def show_done(
+    context: Context, done: Restored, store: Store, *, to: Optional[Path] = None, back: Sequence[str] = ("undo",)
+) -> None:
+    """Say what a restore did, and how to go back; `back` are the words of the command for that."""
+    if context.quiet:
+        return
     plan = done.plan
-    render.result(
-        _("Restored {restored} and deleted {deleted} paths.").format(
-            restored=len(plan.create) + len(plan.replace) + len(plan.adjust),
-            deleted=len(plan.clear) + len(plan.delete),
-        )
-        if to is None
-        else _("Restored {restored} paths into {folder}.").format(
-            restored=len(plan.create), folder=render.safe(str(to))
-        )
-    )
+    restored = len(plan.create) + len(plan.replace) + len(plan.adjust)
+    deleted = len(plan.clear) + len(plan.delete)
+    sentences = [_("Restored {count} paths.").format(count=restored)]
+    if to is not None:
+        into = _("Restored {count} paths into {folder}.")
+        sentences = [into.format(count=restored, folder=render.safe(str(to)))]
+    if deleted:
+        sentences.append(_("Deleted {count} paths.").format(count=deleted))
+    render.result(" ".join(sentences))
     if done.before:
-        command = render.shell_line(restore_command(done.before.id, store.source, store.path))
+        command = render.shell_line(with_folders(context, back, store.source, store.path))
         render.say(_("The state before is saved. To go back to it:") + f"\n  {command}")
-
-
-def restore_command(snapshot_id: str, source: Optional[Path], backup: Path) -> list[str]:
-    """Return the command that restores a snapshot, whatever the working folder and the configuration."""
-    named = ["--source-dir", str(source)] if source else []
-    return ["agsekit", "snapshots", "restore", snapshot_id, *named, "--dest-dir", str(backup)]

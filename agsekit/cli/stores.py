@@ -1,20 +1,21 @@
 """Commands about a store as a whole: is it sound, what does it cost, and how does it keep its snapshots."""
 
 import os
-import time
 from typing import Annotated, Optional
 
 import typer
 
 from agsekit.cli import documents, interactive, render
 from agsekit.cli.backups import JsonOption, SourceOption, StoreOption, choose_target
+from agsekit.cli.context import Context
 from agsekit.cli.keeping import YesOption
 from agsekit.cli.options import context_of
 from agsekit.cli.pages import page
-from agsekit.errors import ExitCode
+from agsekit.cli.references import named_snapshot
+from agsekit.config.problems import did_you_mean
+from agsekit.errors import AgsekitError, ExitCode, UsageError
 from agsekit.i18n import _
 from agsekit_storage.convert import convert
-from agsekit_storage.reference import resolve
 from agsekit_storage.registry import BACKENDS
 from agsekit_storage.rule_trust import accept, untrusted, would_hide
 from agsekit_storage.snapshots import DEFAULT_WAIT
@@ -40,16 +41,18 @@ def verify_snapshots(
 ) -> None:
     """Check that a store still holds what it should. Exit code 1 when anything is wrong."""
     store = choose_target(context_of(ctx), source_dir, dest_dir).existing_store()
-    chosen = [resolve(store, snapshot, now=time.time())] if snapshot else store.snapshots()
+    chosen = [named_snapshot(ctx, store, snapshot)] if snapshot else store.snapshots()
     findings = list(verify(store, chosen, data=data))
     if as_json:
         render.print_json(documents.findings(findings, checked=len(chosen), data=data))
     else:
         for finding in findings:
             render.result(_describe(finding))
-        render.result(
-            _("Checked {count} snapshots: {faults} faults.").format(count=len(chosen), faults=len(findings))
-        )
+        checked = _("Checked {count} snapshots.")
+        faults = _("Found {count} faults.")
+        if not findings:
+            faults = _("All is well.")
+        render.result(f"{checked.format(count=len(chosen))} {faults.format(count=len(findings))}")
     if findings:
         raise typer.Exit(ExitCode.FAILURE)
 
@@ -88,6 +91,7 @@ def convert_store(
     """Move all snapshots to another backend; the old ones go once every new one is verified."""
     context = context_of(ctx)
     store = choose_target(context, source_dir, dest_dir).existing_store()
+    _check_backend(store, to)
     question = _("Convert {store} from {old} to {new}?").format(
         store=render.safe(str(store.path)), old=store.backend.name, new=to
     )
@@ -96,10 +100,47 @@ def convert_store(
     if as_json:
         render.print_json({"backend": to, "snapshots": done.snapshots})
     else:
-        render.result(_("Converted {count} snapshots to {backend}.").format(count=done.snapshots, backend=to))
-        render.say(
-            _("If a mount of the configuration names a `backend:`, change it to {backend}.").format(backend=to)
+        sentence = _("Converted {count} snapshots to {backend}.")
+        render.result(sentence.format(count=done.snapshots, backend=to))
+        _say_what_to_change(context, store, to)
+
+
+def _check_backend(store: Store, backend: str) -> None:
+    """Refuse what cannot be converted to, before anything is asked.
+
+    Raises:
+        UsageError: there is no such backend, or the store has it.
+    """
+    if backend not in BACKENDS:
+        likely = did_you_mean(backend, BACKENDS)
+        known = _("one of: {names}").format(names=", ".join(BACKENDS))
+        raise UsageError(
+            _("there is no backend {name}").format(name=repr(backend)), hint=" ".join(filter(None, (likely, known)))
         )
+    if backend == store.backend.name:
+        raise UsageError(
+            _("{path} has the backend {backend} already").format(path=store.path, backend=backend),
+            hint=_("there is nothing to convert"),
+        )
+
+
+def _say_what_to_change(context: Context, store: Store, backend: str) -> None:
+    """Name what the configuration says about the backend of a store, where that is not so any more."""
+    try:
+        config = context.load_config()
+    except AgsekitError:
+        return
+    for number, mount in enumerate(config.mounts):
+        if mount.backend not in (None, backend) and os.path.realpath(mount.backup) == os.path.realpath(store.path):
+            render.say(
+                _("In {path}, change mounts[{number}].backend (of {source}) from {old} to {new}.").format(
+                    path=render.safe(str(config.path)),
+                    number=number,
+                    source=render.safe(str(mount.source)),
+                    old=mount.backend,
+                    new=backend,
+                )
+            )
 
 
 @page(
@@ -124,7 +165,8 @@ def accept_rules(
             lost = would_hide(os.fsencode(store.source_folder()), target.exclude, newest, rules)
             render.say(_("Changed by a run: {names}").format(names=render.names_of([each.path for each in rules])))
             if lost:
-                render.warn(render.hidden(lost, _("they leave out {count} paths that snapshots have: {names}")))
+                sentence = _("they leave out {count} paths that snapshots have: {names}")
+                render.warn(render.hidden(lost, sentence))
             interactive.confirm(context, _("Accept?"), yes=yes, flag="--yes")
         accept(store.path)
     if as_json:
@@ -183,6 +225,7 @@ def _show_usage(found: Usage) -> None:
             (each.id, render.local_time(each.created), each.kind, render.size(each.stored_bytes))
             for each in found.snapshots
         ),
+        spare=(1, 2),
     )
     for title, costs in ((_("Dearest paths"), found.paths), (_("Lines for .backupignore"), found.rules)):
         if costs:
@@ -190,6 +233,8 @@ def _show_usage(found: Usage) -> None:
             render.table(
                 ((title, "left"), (_("Size"), "right"), (_("Versions"), "right")),
                 ((render.safe_path(each.name), render.size(each.bytes), str(each.versions)) for each in costs),
+                spare=(2,),
+                wrapped=0,
             )
     render.result("")
     render.result(_("All file content in the store: {size}.").format(size=render.size(found.total)))

@@ -86,7 +86,7 @@ def _restore(context: Context, target: Target, snapshot_id: str, path: Optional[
             interactive.confirm(context, _("Restore?"), yes=False, flag="")
             with render.snapshot_progress(_("Restoring"), shown=True) as on_event:
                 done = restore(store, request, now=time.time(), on_event=on_event)
-            show_done(done, store)
+            show_done(context, done, store)
             render.flush()
         except typer.Abort:
             render.say(_("Nothing was restored."))

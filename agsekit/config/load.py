@@ -271,5 +271,5 @@ def _load_install(table: Table, agent_type: str | None) -> tuple[str, ...]:
 
 
 def _unknown_vm(name: str, vms: Mapping[str, Vm]) -> str:
-    problem = _("names no VM of this file, which has {names}: {name}").format(names=", ".join(vms), name=quoted(name))
+    problem = _("there is no VM {name} in this file; it has {names}").format(names=", ".join(vms), name=quoted(name))
     return with_suggestion(problem, name, vms)

@@ -75,7 +75,9 @@ class Problems:
     def _error(self) -> ConfigError:
         hint = _("`agsekit config-example FILE` writes an example that shows every key")
         problems = [finding.text(self.file) for finding in self.findings if not finding.is_warning]
-        return ConfigError("\n".join(problems), hint=hint)
+        error = ConfigError("\n".join(problems), hint=hint)
+        error.warnings = self.warnings
+        return error
 
     def place(self, line: int, path: str) -> str:
         """Return where something is written: `file:line: key.path`."""

@@ -16,10 +16,22 @@ CATALOGUE: dict[str, tuple[str, ...]] = {
         "Snapshot {id}: {changes} ({files} files, {size}).",
     ),
     "Delete {count} snapshots?": ("Delete {count} snapshot?", "Delete {count} snapshots?"),
-    "Restored {restored} paths into {folder}.": (
-        "Restored {restored} path into {folder}.",
-        "Restored {restored} paths into {folder}.",
+    "Restored {count} paths into {folder}.": (
+        "Restored {count} path into {folder}.",
+        "Restored {count} paths into {folder}.",
     ),
+    "Restored {count} paths.": ("Restored {count} path.", "Restored {count} paths."),
+    "Deleted {count} paths.": ("Deleted {count} path.", "Deleted {count} paths."),
+    "{count} snapshots would be deleted, {kept} would stay.": (
+        "{count} snapshot would be deleted, {kept} would stay.",
+        "{count} snapshots would be deleted, {kept} would stay.",
+    ),
+    "Deleted {count} snapshots; {kept} stay.": (
+        "Deleted {count} snapshot; {kept} stay.",
+        "Deleted {count} snapshots; {kept} stay.",
+    ),
+    "Checked {count} snapshots.": ("Checked {count} snapshot.", "Checked {count} snapshots."),
+    "Found {count} faults.": ("Found {count} fault.", "Found {count} faults."),
     "they leave out {count} paths that snapshots have: {names}": (
         "they leave out {count} path that snapshots have: {names}",
         "they leave out {count} paths that snapshots have: {names}",

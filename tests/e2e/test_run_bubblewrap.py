@@ -68,7 +68,7 @@ def test_the_summary_says_what_changed_and_its_undo_command_works_from_anywhere(
     world.environment["PATH"] = f"{SCRIPT.parent}:{world.environment['PATH']}"
     window = Terminal(["/bin/sh", "-c", undo_command(run.err)], world.environment, Path("/"))
     world.windows.append(window)
-    window.expect("Restore?")
+    window.expect("Undo the run?")
     window.type("y\r")
     assert window.finish() == 0, window.everything
     assert describe(world.project) == before

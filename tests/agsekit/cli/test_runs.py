@@ -87,7 +87,7 @@ def test_the_old_one_of_a_conflict_can_be_asked_for_and_the_way_back_is_printed(
     assert undone.code == 0, undone.err
     assert (world.project / "b.txt").read_text() == "old\n"
     back = undone.err.partition("To go back to it:\n")[2].split()
-    assert world.agsekit(*back[1:], "-y").code == 0
+    assert world.agsekit(*back[1:], "-y", cwd=world.project).code == 0
     assert (world.project / "b.txt").read_text() == "mine\n"
 
 

@@ -124,13 +124,108 @@ def test_a_snapshot_is_restored_whole_and_the_state_before_can_be_brought_back(h
     done = restore(history, first, "-y")
 
     assert done.code == 0
-    assert re.fullmatch(r"Restored \d and deleted 2 paths\.\n", done.out)
+    assert re.fullmatch(r"Restored \d paths\. Deleted 2 paths\.\n", done.out)
     assert files(history.project) == ["a.txt", "src/b.txt"]
     assert (history.project / "a.txt").read_text() == "one\n"
+    assert done.err.splitlines()[-1].split() == ["agsekit", "undo"]
+    assert history.agsekit("undo", "-y", cwd=history.project).code == 0
+    assert describe(history.project) == before
+
+
+@pytest.mark.parametrize("configured", [True, False], ids=["a mount", "no mount"])
+def test_the_way_back_is_told_with_the_folders_that_it_takes_where_the_user_is(
+    history: World, configured: bool
+) -> None:
+    before = describe(history.project)
+    folders = ["--source-dir", str(history.project), "--dest-dir", str(history.store)]
+    if not configured:
+        history.config.unlink()
+
+    done = history.agsekit("snapshots", "restore", "latest~1", "-y", *folders)
+
     undo = done.err.splitlines()[-1].split()
-    assert undo[0] == "agsekit"
+    assert undo == ["agsekit", "undo", *(folders[:2] if configured else folders)]
     assert history.agsekit(*undo[1:], "-y", cwd=Path("/")).code == 0
     assert describe(history.project) == before
+
+
+def test_a_path_where_a_snapshot_belongs_is_answered_with_the_right_command(history: World) -> None:
+    file = history.agsekit("snapshots", "restore", "src/b.txt", cwd=history.project)
+    shown = history.agsekit("snapshots", "show", "a.txt", cwd=history.project)
+    folder = history.agsekit("snapshots", "show", "..", cwd=history.project)
+
+    assert (file.code, shown.code, folder.code) == (12, 12, 12)
+    assert "agsekit snapshots restore latest src/b.txt" in file.err
+    assert "agsekit snapshots log a.txt" in shown.err
+    assert "agsekit snapshots show --source-dir .." in folder.err
+
+
+def test_quiet_says_nothing_when_all_is_well(history: World) -> None:
+    (history.project / "a.txt").write_text("again\n")
+    lines = (
+        ["backup-once", "--progress"],
+        ["backup-once"],
+        ["snapshots", "restore", "latest~1", "-y"],
+        ["undo", "-y"],
+        ["redo", "-y"],
+        ["snapshots", "prune", "-y"],
+    )
+
+    for line in lines:
+        done = history.agsekit(*line, "--quiet", cwd=history.project)
+        assert (done.code, done.out, done.err) == (0, "", ""), line
+
+
+def test_a_line_of_the_ignore_rules_that_says_nothing_is_told_with_every_snapshot(history: World) -> None:
+    (history.project / ".backupignore").write_text("*.log\n[a-\n")
+
+    first = history.agsekit("backup-once", cwd=history.project)
+    second = history.agsekit("backup-once", "--quiet", cwd=history.project)
+
+    for done in (first, second):
+        assert done.code == 0
+        assert "warning: .backupignore has rules that cannot be used" in done.err
+
+
+def test_a_conversion_that_makes_no_sense_is_refused_before_anything_is_asked(history: World) -> None:
+    unknown = history.agsekit("snapshots", "convert", "--to", "gti", cwd=history.project)
+    same = history.agsekit("snapshots", "convert", "--to", "rsync", cwd=history.project)
+
+    assert (unknown.code, same.code) == (2, 2)
+    assert "did you mean 'git'?" in unknown.err
+    assert "rsync already" in same.err
+
+
+def test_a_conversion_names_what_to_change_in_the_configuration(history: World) -> None:
+    history.configure(backend="rsync")
+
+    done = history.agsekit("snapshots", "convert", "--to", "git", "-y", cwd=history.project)
+
+    assert done.code == 0
+    assert f"In {history.config}, change mounts[0].backend (of {history.project}) from rsync to git." in done.err
+
+
+def test_what_was_pruned_is_told_in_the_end(history: World) -> None:
+    nothing = history.agsekit("snapshots", "prune", "-y", cwd=history.project)
+    (history.project / "a.txt").write_text("again\n")
+    history.agsekit("backup-once", cwd=history.project)
+    history.configure(max_backups=2)
+    looked = history.agsekit("snapshots", "prune", "--dry-run", cwd=history.project)
+    done = history.agsekit("snapshots", "prune", "-y", cwd=history.project)
+
+    assert (looked.code, done.code) == (0, 0), looked.err
+    assert nothing.out.splitlines()[-1] == "Nothing to delete; 2 stay."
+    assert looked.out.splitlines()[-1] == "1 snapshot would be deleted, 2 would stay."
+    assert done.out.splitlines()[-1] == "Deleted 1 snapshot; 2 stay."
+
+
+@pytest.mark.parametrize("command", ["prune", "usage"])
+def test_a_table_fits_a_narrow_terminal(history: World, command: str) -> None:
+    window = history.window("snapshots", command, "--non-interactive", cwd=history.project, columns=50)
+    window.finish()
+
+    lines = re.sub("\033\\[[0-9;]*m", "", window.everything).replace("\r", "").splitlines()
+    assert all(len(line) <= 50 for line in lines), lines
 
 
 def test_a_restore_is_preceded_by_a_safety_snapshot(history: World) -> None:

@@ -263,7 +263,7 @@ def test_a_command_belongs_to_custom_agents_and_to_all_of_them(problems: Problem
 
 def test_a_mount_in_an_unknown_vm_is_an_error_with_the_known_ones(problems: Problems) -> None:
     assert problems(ONE_VM + "mounts:\n  - source: ~/a\n    vm: secnd\n") == [
-        "4: mounts[0].vm: names no VM of this file, which has box, second: 'secnd'; did you mean 'second'?"
+        "4: mounts[0].vm: there is no VM 'secnd' in this file; it has box, second; did you mean 'second'?"
     ]
 
 
@@ -272,7 +272,7 @@ def test_an_agent_of_an_unknown_vm_is_a_warning(load: Load, tmp_path: Path) -> N
 
     assert config.agents["a"].vm == "secnd"
     assert config.warnings == (
-        f"{tmp_path}/config.yaml:3: agents.a.vm: names no VM of this file, which has box, second: 'secnd'; "
+        f"{tmp_path}/config.yaml:3: agents.a.vm: there is no VM 'secnd' in this file; it has box, second; "
         "did you mean 'second'?",
     )
 

@@ -182,7 +182,7 @@ def agree(tmp_path: Path, content: Any) -> bool:
 
 
 BEYOND_A_SCHEMA = (
-    "names no VM of this file",
+    "there is no VM ",
     "must be at least",
     "port from 1 to 65535",
     "must not hide a folder",
