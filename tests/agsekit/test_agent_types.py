@@ -8,6 +8,7 @@ import pytest
 
 from agsekit.agent_types import CUSTOM, agent_types, find_agent_type, parse_types
 from agsekit.resources import agent_scripts
+from tests.support import agent_table
 
 
 def test_a_type_is_found_by_its_name_and_its_aliases() -> None:
@@ -42,6 +43,10 @@ def test_every_agent_can_be_told_not_to_ask() -> None:
 
 def test_every_agent_has_a_login_or_keys_to_name() -> None:
     assert not [each.name for each in agent_types().values() if each.script and not each.login and not each.keys]
+
+
+def test_the_table_in_the_documentation_is_fresh() -> None:
+    assert agent_table.PAGE.read_text(encoding="utf-8") == agent_table.page(), "run scripts/refresh.sh"
 
 
 @pytest.mark.parametrize(
