@@ -29,7 +29,7 @@ from agsekit.machines.parallel import for_each
         "unless the configuration names another version. Without a VM: where the agent is meant to run."
     ),
     (_("One agent where it is meant to run"), "agsekit install-agents qwen"),
-    (_("All of them, in their newest tried versions"), "agsekit install-agents --all-agents --upgrade"),
+    (_("All of them, and newer versions where there are any"), "agsekit install-agents --all-agents --upgrade"),
 )
 def install_agents(
     ctx: typer.Context,

@@ -23,7 +23,7 @@ AGENT = Table(
             "The version to install: that number, or `latest`.",
             shapes.VERSION,
             example="1.2.3",
-            otherwise="the version that this agsekit was tried with; `agsekit install-agents --upgrade` brings it",
+            otherwise="the version that docs/agents.md names; `agsekit install-agents --upgrade` brings it",
         ),
         Key(
             "env",

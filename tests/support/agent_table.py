@@ -13,7 +13,7 @@ from agsekit.agent_types import AgentType, agent_types
 PAGE = Path(__file__).resolve().parents[2] / "docs/agents.md"
 BEGIN = "<!-- Made by `python -m tests.support.agent_table`; a change here is lost. -->\n"
 END = "<!-- end -->\n"
-_TITLES = ("type", "what it is", "program", "tried version", "needs", "turns approvals off", "keys", "state", "proxy")
+_TITLES = ("type", "what it is", "program", "version", "needs", "turns approvals off", "keys", "state", "proxy")
 
 
 def text() -> str:
