@@ -58,7 +58,7 @@ def _snapshots(context: Context, source: Optional[Path], backup: Optional[Path])
     """Return the snapshots of a store, newest first, with their ages and what changed in them."""
     import time
 
-    from agsekit.cli import render
+    from agsekit.cli import render, wording
     from agsekit.protection.target import resolve_target
 
     target = resolve_target(
@@ -73,6 +73,6 @@ def _snapshots(context: Context, source: Optional[Path], backup: Optional[Path])
 
     def note(snapshot: Snapshot) -> str:
         age = _("{age} ago").format(age=render.age(now - snapshot.created))
-        return f"{age}  {snapshot.kind}  {render.change_counts(snapshot)}"
+        return f"{age}  {wording.kind(snapshot.kind)}  {render.change_counts(snapshot)}"
 
     return [Candidate(each.id, note(each)) for each in reversed(target.existing_store().snapshots())]

@@ -10,7 +10,7 @@ from typing import Annotated, Optional
 
 import typer
 
-from agsekit.cli import documents, render
+from agsekit.cli import documents, render, wording
 from agsekit.cli.backups import JsonOption, SourceOption, StoreOption, choose_target
 from agsekit.cli.options import context_of
 from agsekit.cli.pages import page
@@ -55,7 +55,7 @@ def show(
         return
     render.result(
         _("Snapshot {id}, {kind}, {time}").format(
-            id=chosen.id, kind=chosen.kind, time=render.local_time(chosen.created)
+            id=chosen.id, kind=wording.kind(chosen.kind), time=render.local_time(chosen.created)
         )
     )
     for problem in chosen.problems:
@@ -136,9 +136,9 @@ def log(
                 each.snapshot.id,
                 render.local_time(each.snapshot.created),
                 render.age(now - each.snapshot.created),
-                each.snapshot.kind,
+                wording.kind(each.snapshot.kind),
                 render.size(each.entry.row[1]) if each.entry else "",
-                each.change,
+                wording.change(each.change),
             )
             for each in versions
         ),
@@ -217,7 +217,7 @@ def print_diffs(found: Iterable[FileDiff], *, stat: bool, as_json: bool = False)
         return
     for each in found:
         if stat:
-            counts = each.note or f"+{each.added} -{each.removed}"
+            counts = wording.note(each.note) or f"+{each.added} -{each.removed}"
             render.result(f"{each.status} {render.safe_path(each.path)} ({counts})")
         else:
-            render.print_diff(each.status, each.path, each.lines, each.note)
+            render.print_diff(each.status, each.path, each.lines, wording.note(each.note))

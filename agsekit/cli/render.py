@@ -226,11 +226,16 @@ def _wrapped(line: list[str], column: int | None, widths: Sequence[int]) -> Iter
 def size(count: int) -> str:
     """Return a number of bytes the way people read it."""
     amount = float(count)
-    for unit in ("B", "KB", "MB", "GB"):
+    whole = _("B")
+    for unit in (whole, _("KB"), _("MB"), _("GB")):
         if amount < 1024:
-            return f"{amount:.0f} {unit}" if unit == "B" or amount >= 10 else f"{amount:.1f} {unit}"
+            return f"{amount:.0f} {unit}" if unit == whole or amount >= 10 else f"{_decimal(amount)} {unit}"
         amount /= 1024
-    return f"{amount:.1f} TB"
+    return f"{_decimal(amount)} {_('TB')}"
+
+
+def _decimal(amount: float) -> str:
+    return f"{amount:.1f}".replace(".", _("."))
 
 
 def local_time(seconds: float) -> str:

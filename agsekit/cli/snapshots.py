@@ -8,7 +8,7 @@ from typing import Annotated, Optional
 
 import typer
 
-from agsekit.cli import documents, interactive, render
+from agsekit.cli import documents, interactive, render, wording
 from agsekit.cli.backups import JsonOption, SourceOption, StoreOption, choose_target
 from agsekit.cli.context import Context
 from agsekit.cli.options import context_of
@@ -70,7 +70,7 @@ def list_snapshots(
                 each.id,
                 render.local_time(each.created),
                 render.age(now - each.created),
-                each.kind,
+                wording.kind(each.kind),
                 str(each.files) if each.kind != "foreign" else "",
                 render.change_counts(each),
                 render.size(each.stored_bytes) if each.kind != "foreign" else "",

@@ -5,7 +5,7 @@ from typing import Annotated, Optional
 
 import typer
 
-from agsekit.cli import documents, interactive, render
+from agsekit.cli import documents, interactive, render, wording
 from agsekit.cli.backups import JsonOption, SourceOption, StoreOption, choose_target
 from agsekit.cli.context import Context
 from agsekit.cli.keeping import YesOption
@@ -222,7 +222,7 @@ def _show_usage(found: Usage) -> None:
     render.table(
         ((_("Snapshot"), "left"), (_("Time"), "left"), (_("Kind"), "left"), (_("Added"), "right")),
         (
-            (each.id, render.local_time(each.created), each.kind, render.size(each.stored_bytes))
+            (each.id, render.local_time(each.created), wording.kind(each.kind), render.size(each.stored_bytes))
             for each in found.snapshots
         ),
         spare=(1, 2),

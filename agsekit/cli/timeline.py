@@ -6,7 +6,7 @@ from typing import Annotated, Optional
 
 import typer
 
-from agsekit.cli import interactive, render
+from agsekit.cli import interactive, render, wording
 from agsekit.cli.backups import SourceOption, StoreOption, choose_target
 from agsekit.cli.context import Context
 from agsekit.cli.options import context_of
@@ -52,7 +52,16 @@ def timeline(
 
 def texts() -> Texts:
     """Return how a timeline makes texts of values."""
-    return Texts(render.safe, render.safe_path, render.local_time, render.age, render.size, render.change_counts)
+    return Texts(
+        render.safe,
+        render.safe_path,
+        render.local_time,
+        render.age,
+        render.size,
+        render.change_counts,
+        wording.kind,
+        wording.note,
+    )
 
 
 def _browse(context: Context, target: Target) -> None:

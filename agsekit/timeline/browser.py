@@ -28,6 +28,8 @@ class Texts:
     age: Callable[[float], str]
     size: Callable[[int], str]
     counts: Callable[[Snapshot], str]
+    kind: Callable[[str], str]
+    note: Callable[[str], str]
 
 
 @dataclass(frozen=True)
@@ -143,7 +145,7 @@ class Browser:
                     text=self.texts.safe(self.search), count=len(self._shown), folder=folder
                 )
             return _("Snapshots: {count}, of {folder}").format(count=len(self._shown), folder=folder)
-        name = f"{snapshot.id}  {self.texts.moment(snapshot.created)}  {snapshot.kind}"
+        name = f"{snapshot.id}  {self.texts.moment(snapshot.created)}  {self.texts.kind(snapshot.kind)}"
         return name if self.view == FILES or self.file is None else f"{name}  {self.texts.path(self.file.path)}"
 
     def help(self) -> str:
@@ -176,7 +178,7 @@ class Browser:
         agent = self.texts.safe(str((snapshot.run or {}).get("agent", "")))
         row = f"{self.texts.moment(snapshot.created)} {bar(snapshot, _BAR):{_BAR}} {self.texts.counts(snapshot):14}"
         if width >= 72:
-            row = f"{row} {snapshot.kind:9}"
+            row = f"{row} {self.texts.kind(snapshot.kind):9}"
         flags = [_("pinned")] * snapshot.pinned + [_("mass loss")] * snapshot.mass_loss
         return " ".join([row, agent, *flags]).rstrip()
 
@@ -190,7 +192,7 @@ class Browser:
         except (StorageError, OSError) as error:
             return [("", self.texts.safe(str(error)))]
         if not found.lines:
-            return [("", self.texts.safe(found.note) or _("nothing to show"))]
+            return [("", self.texts.note(found.note) or _("nothing to show"))]
         return [
             (_style(number, line), self.texts.safe(line.expandtabs(4))) for number, line in enumerate(found.lines)
         ]

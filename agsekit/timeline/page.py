@@ -73,7 +73,7 @@ def _snapshot(timeline: Timeline, snapshot: Snapshot, texts: Texts, *, with_line
     width, count = 0, amount(snapshot)
     while count and width < _WIDEST_BAR:
         count, width = count // 3, width + 1
-    names = [snapshot.kind, texts.safe(str((snapshot.run or {}).get("agent", "")))]
+    names = [texts.kind(snapshot.kind), texts.safe(str((snapshot.run or {}).get("agent", "")))]
     names += [_("pinned")] * snapshot.pinned + [_("mass loss")] * snapshot.mass_loss
     badges = " ".join(f'<span class="badge">{html.escape(name)}</span>' for name in names if name)
     moment, counts = html.escape(texts.moment(snapshot.created)), html.escape(texts.counts(snapshot))
@@ -101,7 +101,7 @@ def _files(
     for each in changed:
         path = html.escape(texts.path(each.path), quote=True)
         diff = found.get(each.path)
-        note = f" ({html.escape(diff.note)})" if diff and diff.note else ""
+        note = f" ({html.escape(texts.note(diff.note))})" if diff and diff.note else ""
         counts = f" +{diff.added} -{diff.removed}" if diff and diff.lines else ""
         yield f'<details class="file" data-path="{path}"><summary><code class="{each.how}">{signs[each.how]} '
         yield f"{path}</code>{counts}{note}</summary>"
