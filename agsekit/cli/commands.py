@@ -111,7 +111,7 @@ def _backups() -> Sequence[Entry]:
         Entry("backup-repeated", "backups:backup_repeated", _("Take a snapshot now and then every few minutes.")),
         Entry("backup-repeated-mount", "repeating:backup_repeated_mount", _("The same for one mount.")),
         Entry("backup-repeated-all", "repeating:backup_repeated_all", _("The same for all mounts at once.")),
-        Entry("undo", "keeping:undo", _("Go back to before the last changes, or those of one path.")),
+        Entry("undo", "keeping:undo", _("Go back to before the last changes.")),
         Entry("redo", "keeping:redo", _("Take back the last undo.")),
         Entry("timeline", "timeline:timeline", _("Look around in the history, and restore from there.")),
         Entry("snapshots", "", _("The history of a folder, and the way back.")),

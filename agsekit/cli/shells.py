@@ -73,7 +73,7 @@ _SCRIPTS = {"bash": _BASH, "zsh": _ZSH, "fish": _FISH}
 @page(
     _("Prints what the shell has to read; with --install puts it where the shell looks for it."),
     (_("Install it for the shell that you use"), "agsekit completion --install"),
-    (_("Try it in the shell that is open"), 'eval "$(agsekit completion bash)"'),
+    (_("Write it where a shell of your own looks"), "agsekit completion zsh > ~/.zfunc/_agsekit"),
 )
 def completion(
     ctx: typer.Context,

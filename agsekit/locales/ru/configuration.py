@@ -142,7 +142,7 @@ SENTENCES: dict[str, str | tuple[str, ...]] = {
     "is missing: it is what an agent of the type custom runs": "не задано: это то, что запускает агент типа custom",
     "is not for the type custom, whose `install` decides what is installed": "не для типа custom: там его `install` решает, что установить",
     "is for agents of the type custom only; give the others a `version`": "только для агентов типа custom; остальным задайте `version`",
-    "names no VM of this file, which has {names}: {name}": "в этом файле нет такой ВМ, есть {names}: {name}",
+    "there is no VM {name} in this file; it has {names}": "в этом файле нет ВМ {name}; есть {names}",
     "has no meaning for socks5, which leads into the network of the host": "не имеет смысла для socks5: он ведёт в сеть этой машины",
     "is for agents of the type custom only": "только для агентов типа custom",
     "must be a command, or the path of a script on this machine": "нужна команда или путь сценария на этой машине",

@@ -12,7 +12,7 @@ from agsekit.errors import ExitCode
 from tests.support.reference import PAGE, contexts, own_part
 from tests.support.world import World
 
-WORD_FOR_A_VALUE = re.compile(r"[A-Z]+(_[A-Z]+)*|\[SNAPSHOT\] \[PATH\]\.\.\.")
+WORD_FOR_A_VALUE = re.compile(r"[A-Z]+(_[A-Z]+)*|\[.+")
 
 
 def commands() -> list[tuple[str, Any]]:
