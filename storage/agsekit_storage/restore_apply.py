@@ -19,6 +19,8 @@ from agsekit_storage.restore_guard import EditedMeanwhile, SavedState
 from agsekit_storage.restore_plan import TEMPORARY, Plan, find, hard_link_groups
 
 _FATAL = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EMFILE, errno.ENFILE, errno.ENOMEM)
+_NO_LINK_HERE = (errno.EMLINK, errno.EPERM, errno.ENOENT, errno.EXDEV, errno.ENOTSUP, errno.ENOSYS)
+"""A copy has to do then; whatever else goes wrong is told."""
 _PROGRESS_STEP = 100
 _MOST_SYNCED_ALONE = 200
 """Up to this many files are brought to the disk one by one; for more, one sync of all is cheaper."""
@@ -181,7 +183,9 @@ class Applier:
         parent, name = split(member)
         try:
             os.link(name, temporary, src_dir_fd=self._other.seek(parent), dst_dir_fd=folder, follow_symlinks=False)
-        except OSError:
+        except OSError as error:
+            if error.errno not in _NO_LINK_HERE:
+                raise
             return False
         return True
 
