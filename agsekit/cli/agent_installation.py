@@ -130,12 +130,14 @@ def _sentence(outcome: Outcome) -> str:
     sentences = {
         "installed": _("{vm}: {agent} is installed ({time})"),
         "upgraded": _("{vm}: {agent} is installed in place of {before} ({time})"),
+        "again": _("{vm}: {agent} is installed again ({time})"),
         "failed": _("{vm}: {agent} failed ({time})"),
     }
-    return sentences.get(outcome.result, "").format(
+    kind = "again" if outcome.result == "upgraded" and outcome.before is None else outcome.result
+    return sentences.get(kind, "").format(
         vm=order.vm.name,
         agent=_with(order.name, outcome.version),
-        before=outcome.before or _("another version"),
+        before=outcome.before,
         time=render.age(outcome.seconds),
     )
 

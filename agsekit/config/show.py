@@ -87,6 +87,10 @@ def _agent(agent: Agent) -> dict[str, Any]:
         shown["proxychains"] = _proxy(agent.proxy) if agent.proxy else ""
     if agent.command:
         shown["command"] = masked(agent.command)
+    if agent.version:
+        shown["version"] = agent.version
+    if agent.install:
+        shown["install"] = masked(agent.install)
     return shown
 
 
