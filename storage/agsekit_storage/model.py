@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import operator
+import stat
 from array import array
 from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -271,6 +272,18 @@ class Tree:
 def in_walk_order(path: bytes) -> list[bytes]:
     """Sort folders as a walk meets them: parents first, and each followed at once by all that is below it."""
     return path.split(b"/") if path else []
+
+
+def folders_below(folders: Mapping[bytes, Folder], path: bytes) -> Iterator[bytes]:
+    """Yield the path of a folder, if it is one of `folders`, and of all below it, parents first."""
+    pending = [path]
+    while pending:
+        here = pending.pop()
+        folder = folders.get(here)
+        if folder is not None:
+            yield here
+            modes = zip(folder.names, folder.stats[MODE::WIDTH])
+            pending += [join(here, name) for name, mode in modes if stat.S_ISDIR(mode)]
 
 
 def join(folder: bytes, name: bytes) -> bytes:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import stat
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
 from agsekit_storage.ignore import IGNORE_FILE
-from agsekit_storage.model import CTIME, MODE, SIZE, WIDTH, Folder, Tree
+from agsekit_storage.model import CTIME, MODE, SIZE, WIDTH, Folder, Tree, join
 
 _KIND = 0o170000
 
@@ -78,6 +78,12 @@ def uncertain_of(tree: Tree) -> Uncertain:
         for path, folder in tree.folders.items():
             tree.uncertain.note(path, folder)
     return tree.uncertain
+
+
+def missing_of(tree: Tree) -> Iterator[bytes]:
+    """Yield the paths whose content a tree does not have, for they could not be read or listed."""
+    for path in tree.folders if tree.uncertain is None else tree.uncertain.unsettled:
+        yield from (join(path, name) for name in tree.folders[path].missing)
 
 
 def follow(tree: Tree, before: Tree, differing: Iterable[bytes]) -> None:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import errno
 import os
 import stat
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from collections.abc import Set as AbstractSet
 from typing import NamedTuple, Optional
 
@@ -28,6 +28,7 @@ from agsekit_storage.model import (
     Row,
     Tree,
     clamp_row,
+    folders_below,
     in_walk_order,
     join,
     split,
@@ -290,29 +291,18 @@ class _PartialWalk(Walk):
             self._descend(cursor, to_enter)
             self._walked.update(entered)
             for here in entered:
-                for below in self._below(here):
+                for below in folders_below(self._folders, here):
                     self._differing.add(below)
                     self._note_links(self._folders[below].rows())
 
     def _forget_below(self, path: bytes) -> None:
         """Drop a folder that is not there any more, and all that was below it."""
-        for below in list(self._below(path)):
+        for below in list(folders_below(self._folders, path)):
             self._differing.add(below)
             self._note_links(self._folders[below].rows())
             self._rule_files.pop(below, None)
             self._rules_of.pop(below, None)
             del self._folders[below]
-
-    def _below(self, path: bytes) -> Iterator[bytes]:
-        """Yield a folder, if it is known, and all below it, parents first."""
-        pending = [path]
-        while pending:
-            here = pending.pop()
-            folder = self._folders.get(here)
-            if folder is not None:
-                yield here
-                modes = zip(folder.names, folder.stats[MODE::WIDTH])
-                pending += [join(here, name) for name, mode in modes if stat.S_ISDIR(mode)]
 
     def _note_links(self, rows: Iterable[Row]) -> None:
         self._linked.update(row[INODE] for row in rows if row[NLINK] > 1 and stat.S_ISREG(row[MODE]))

@@ -50,7 +50,7 @@ class Applier:
         self._on_event = on_event
         self._problems: list[Problem] = []
         self._touched_folders: set[bytes] = set()
-        self._groups = hard_link_groups(wanted)
+        self._groups = hard_link_groups(wanted, [*plan.create, *plan.replace])
         self._made: set[bytes] = set()
         self._modes: dict[bytes, int] = {}
         self._sync_alone = len(plan.create) + len(plan.replace) <= _MOST_SYNCED_ALONE

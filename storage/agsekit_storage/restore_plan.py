@@ -3,12 +3,25 @@
 from __future__ import annotations
 
 import stat
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from agsekit_storage.changes import Comparison
 from agsekit_storage.errors import SnapshotNotFound
-from agsekit_storage.model import INODE, MODE, NLINK, WIDTH, Entry, Problem, Tree, join, split
+from agsekit_storage.model import (
+    INODE,
+    MODE,
+    NLINK,
+    WIDTH,
+    Entry,
+    Problem,
+    Tree,
+    folders_below,
+    in_walk_order,
+    join,
+    split,
+)
+from agsekit_storage.overview import missing_of
 
 TEMPORARY = b".agsekit-restore-"
 """How the names of files begin that a restore is writing; a crash may leave one."""
@@ -88,24 +101,31 @@ def plan_restore(
 def plan_everything(wanted: Tree, *, paths: Sequence[bytes] = ()) -> Plan:
     """Return the steps that make a snapshot, or a part of it, in an empty folder."""
     chosen = _selector(paths, wanted, None)
-    linked = frozenset(path for group in hard_link_groups(wanted).values() for path in group)
-    plan = Plan(scope=chosen, changed=linked)
+    plan = Plan(scope=chosen)
     unsaved = _Unsaved(wanted, None, ())
     if not paths:
         plan.adjust.append(b".")
     for path in _paths_at_or_below(wanted, paths):
         if not unsaved.report(path, plan):
             plan.create.append(path)
+    # No name of a file is there yet that another could be linked to.
+    plan.changed = frozenset(path for group in hard_link_groups(wanted, plan.create).values() for path in group)
     return plan
 
 
 def _paths_at_or_below(tree: Tree, paths: Sequence[bytes]) -> Iterator[bytes]:
     """Yield some paths of a tree and all that is below them, each once and in tree order; everything for no paths."""
-    folders = frozenset(paths)
-    for path, folder in tree.folders.items():
-        whole = not paths or path in folders or is_below(path, folders)
-        for name in folder.names if whole else sorted(split(each)[1] for each in folders if split(each)[0] == path):
-            if whole or join(path, name) in folders:
+    if not paths:
+        yield from (join(path, name) for path, folder in tree.folders.items() for name in folder.names)
+        return
+    whole = {below for path in paths for below in folders_below(tree.folders, path)}
+    named: dict[bytes, set[bytes]] = {}
+    for path in paths:
+        named.setdefault(split(path)[0], set()).add(split(path)[1])
+    for path in sorted(whole | named.keys(), key=in_walk_order):
+        folder = tree.folders.get(path)
+        for name in folder.names if folder is not None else ():
+            if path in whole or name in named[path]:
                 yield join(path, name)
 
 
@@ -121,16 +141,23 @@ def find(tree: Tree, path: bytes) -> Entry:
     return Entry(path, folder.row(position), folder.digest(position), folder.links.get(name), folder.xattrs.get(name))
 
 
-def hard_link_groups(tree: Tree) -> dict[int, list[bytes]]:
-    """Return the files that have several names in a tree, by inode."""
+def hard_link_groups(tree: Tree, paths: Iterable[bytes]) -> dict[int, list[bytes]]:
+    """Return all names in a tree of those files that have several, and one of them among `paths`, by inode."""
+    wanted = set()
+    for path in paths:
+        row = tree.row(path)
+        if row[NLINK] > 1 and stat.S_ISREG(row[MODE]):
+            wanted.add(row[INODE])
     groups: dict[int, list[bytes]] = {}
+    if not wanted:
+        return groups
     for path, folder in tree.folders.items():
         counts = folder.stats[NLINK::WIDTH]
         if not counts or max(counts) < 2:
             continue
         for position, name in enumerate(folder.names):
             row = folder.row(position)
-            if row[NLINK] > 1 and stat.S_ISREG(row[MODE]):
+            if row[INODE] in wanted and row[NLINK] > 1 and stat.S_ISREG(row[MODE]):
                 groups.setdefault(row[INODE], []).append(join(path, name))
     return {inode: paths for inode, paths in groups.items() if len(paths) > 1}
 
@@ -165,16 +192,10 @@ class _Unsaved:
     """Knows what the snapshot lists but does not hold, and what the safety snapshot cannot hold."""
 
     def __init__(self, wanted: Tree, current: Tree | None, added: Sequence[bytes]) -> None:
-        self._missing = frozenset(
-            join(path, name) for path, folder in wanted.folders.items() for name in folder.missing
-        )
+        self._missing = frozenset(missing_of(wanted))
         self._wanted = wanted
         # What could not be read now is not in the safety snapshot either, so it must not be overwritten.
-        self._unread = frozenset(
-            join(path, name)
-            for path, folder in (current.folders.items() if current else ())
-            for name in folder.missing
-        )
+        self._unread = frozenset(missing_of(current) if current else ())
         special = [path for path in added if current and not _can_be_saved(current.row(path)[MODE])]
         self._special = frozenset(special)
         self._above_kept = frozenset(parent for path in (*self._unread, *special) for parent in parents(path))
