@@ -14,7 +14,7 @@ from agsekit_storage.cursor import FolderCursor
 from agsekit_storage.durable import sync_file_system
 from agsekit_storage.errors import StoreDamaged
 from agsekit_storage.events import Met, OnEvent, Progress
-from agsekit_storage.model import INODE, MODE, Entry, Problem, Row, Tree, split
+from agsekit_storage.model import INODE, MODE, Entry, Problem, Row, Tree, in_walk_order, split
 from agsekit_storage.restore_guard import EditedMeanwhile, SavedState
 from agsekit_storage.restore_plan import TEMPORARY, Plan, find, hard_link_groups
 
@@ -86,7 +86,7 @@ class Applier:
     def _bring_back(self) -> None:
         replaced = frozenset(self._plan.replace)
         # Folders before what is in them; one order for both lists keeps the cursor's way short.
-        paths = sorted([*self._plan.create, *self._plan.replace], key=lambda path: path.split(b"/"))
+        paths = sorted([*self._plan.create, *self._plan.replace], key=in_walk_order)
         for done, path in enumerate(paths, 1):
             self._make_parents(split(path)[0])
             self._attempt(path, self._replace if path in replaced else self._create)
@@ -218,7 +218,7 @@ class Applier:
 
     def _remove(self, paths: Iterable[bytes], *, in_the_way: bool) -> None:
         """Delete paths, the deepest first. A folder that still holds ignored files stays."""
-        for path in sorted(paths, key=lambda path: path.split(b"/"), reverse=True):
+        for path in sorted(paths, key=in_walk_order, reverse=True):
             parent, name = split(path)
             try:
                 folder = self._open_writable(parent)
@@ -251,7 +251,7 @@ class Applier:
 
         Folders that the restore is not about keep their own mode.
         """
-        for path in sorted(self._touched_folders, key=lambda path: path.split(b"/"), reverse=True):
+        for path in sorted(self._touched_folders, key=in_walk_order, reverse=True):
             try:
                 metadata = self._folder_metadata(path)
                 if metadata:

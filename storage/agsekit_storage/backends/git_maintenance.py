@@ -37,8 +37,11 @@ _SETTINGS = (
     "maintenance.auto=false",
     "core.hooksPath=/dev/null",
     "core.bigFileThreshold=4m",
+    "core.packedGitWindowSize=1m",
+    "core.packedGitLimit=32m",
+    "core.deltaBaseCacheLimit=16m",
     "pack.threads=1",
-    "pack.windowMemory=64m",
+    "pack.windowMemory=32m",
     "repack.writeBitmaps=false",
 )
 

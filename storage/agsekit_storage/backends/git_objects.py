@@ -22,6 +22,9 @@ from agsekit_storage.errors import StoreDamaged
 _CHUNK = 256 * 1024
 _WHOLE = 4 * 1024 * 1024
 """Up to this size an object is read at once."""
+_MAPPED_AT_ONCE = 64 * 1024
+"""Bytes that the kernel maps around the one that is looked at."""
+_MOST_MAPPED = 16 * 1024 * 1024
 _DAMAGE = (IndexError, struct.error, zlib.error, ValueError, OSError)
 
 
@@ -50,6 +53,7 @@ class Pack:
         self._fanout: tuple[int, ...] = struct.unpack_from(">256I", self._index, 8)
         self._count = self._fanout[255]
         self._identifiers = 8 + 256 * 4
+        self._looked_at = 0
 
     def find(self, identifier: bytes) -> Optional[Entry]:
         """Return the entry of an object, None when this pack does not have it."""
@@ -87,6 +91,7 @@ class Pack:
             byte = self._pack[position]
             size |= (byte & 127) << shift
             shift += 7
+        self._let_go(size)
         return Entry(kind, size, start, position + 1)
 
     def entries(self) -> Iterator[tuple[bytes, int, bytes]]:
@@ -112,9 +117,17 @@ class Pack:
             waiting = unpacker.unconsumed_tail
             left -= len(piece)
             if piece:
+                self._let_go(len(piece))
                 yield piece
         if left:
             raise ValueError("the object has another length than its header says")
+
+    def _let_go(self, size: int) -> None:
+        """Give back the memory of what was read, now and then; the kernel keeps the file at hand all the same."""
+        self._looked_at += max(size, _MAPPED_AT_ONCE)
+        if self._looked_at > _MOST_MAPPED and hasattr(mmap, "MADV_DONTNEED"):
+            self._pack.madvise(mmap.MADV_DONTNEED)
+            self._looked_at = 0
 
     def close(self) -> None:
         """Unmap the files."""
