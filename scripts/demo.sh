@@ -1,10 +1,17 @@
 #!/usr/bin/env bash
 # The main job in a minute: an agent in a sandbox destroys a project, and everything comes back.
 # Needs no API key, no virtual machine, and no root once the system packages are there.
+# Usage: scripts/demo.sh [--agent qwen]; the agent is a script, or a real one whose model is a script.
 set -euo pipefail
 # shellcheck source=scripts/common.sh
 . "$(dirname "${BASH_SOURCE[0]}")/common.sh"
 
+agent=rogue
+case "$*" in
+  "") ;;
+  "--agent qwen") agent=qwen ;;
+  *) fail "this is not understood: $*" "scripts/demo.sh [--agent qwen]" ;;
+esac
 need git:git bwrap:bubblewrap
 need_python
 environment=${checkout:?}/.venvs/demo
@@ -15,8 +22,10 @@ PATH=$environment/bin:$PATH
 
 work=$(mktemp -d "${TMPDIR:-/tmp}/agsekit-demo.XXXXXX")
 watcher=
+model=
 clean_up() {
   [ -z "$watcher" ] || kill "$watcher" 2>/dev/null || true
+  [ -z "$model" ] || kill "$model" 2>/dev/null || true
   chmod -R u+rwX "$work" && rm -rf "$work"
 }
 trap clean_up EXIT
@@ -53,6 +62,39 @@ make_project() {
   cd - >/dev/null
 }
 
+# What the model of the real agent tells it: to work for a while, and then the same as scripts/demo-agent.sh does.
+write_script() {
+  cat >"$work/model.json" <<JSON
+[
+  {"read": "/home/ubuntu/project/src/main.py"},
+  {"edit": "/home/ubuntu/project/src/main.py", "old": "hello", "new": "hello from a real agent"},
+  {"create": "/home/ubuntu/project/notes.md", "text": "improved the greeting\\n"},
+  {"edit": "/home/ubuntu/project/notes.md", "old": "improved", "new": "much improved"},
+  {"shell": "touch .finished-editing; while [ -e .finished-editing ]; do sleep 0.1; done; sleep 2"},
+  {"shell": "stat $HOME $store"},
+  {"shell": "rm -rf -- ./* .[!.]*"}
+]
+JSON
+}
+
+start_model() {
+  OPENAI_API_KEY=$(head -c 12 /dev/urandom | od -An -tx1 | tr -d ' ')
+  export OPENAI_API_KEY
+  write_script
+  "$environment/bin/python" "$checkout/tests/fakes/model_server.py" "$work/model.json" >"$work/model-url" &
+  model=$!
+  until [ -s "$work/model-url" ]; do
+    kill -0 "$model" || fail "the model did not start"
+    sleep 0.1
+  done
+}
+
+stop_model() {
+  [ -z "$model" ] || kill "$model"
+  [ -z "$model" ] || wait "$model" 2>/dev/null || true
+  model=
+}
+
 write_config() {
   cat >"$CONFIG_PATH" <<YAML
 vms:
@@ -62,6 +104,18 @@ mounts:
   - source: $project
     interval: 0.02        # minutes; this is a hurried demo
 agents:
+YAML
+  [ $agent = rogue ] || cat >>"$CONFIG_PATH" <<YAML
+  qwen:
+    type: qwen
+    default-args: [--approval-mode=yolo, --auth-type=openai]
+    env:
+      OPENAI_API_KEY: {env: OPENAI_API_KEY}
+      OPENAI_BASE_URL: $(cat "$work/model-url")
+      OPENAI_MODEL: scripted
+      QWEN_CODE_SUPPRESS_YOLO_WARNING: "1"
+YAML
+  cat >>"$CONFIG_PATH" <<YAML
   rogue:
     type: custom
     command:
@@ -101,13 +155,23 @@ print(snapshots[lost - 1]["id"])'
 
 say "A sample project: its own .git, uncommitted, untracked and ignored files, links, odd names"
 make_project
+[ $agent = rogue ] || start_model
 write_config
 (cd "$project" && git status --short && ls -Ab)
+
+if [ $agent = qwen ]; then
+  say "Qwen Code, in a sandbox of its own"
+  show agsekit install-agents qwen
+fi
 
 say "A rogue agent at full autonomy, in a sandbox"
 remember_good_state &
 watcher=$!
-show agsekit run rogue "$project" -- "$HOME" "$store"
+case $agent in
+  rogue) show agsekit run rogue "$project" -- "$HOME" "$store" ;;
+  qwen) show agsekit run qwen "$project" -- -p "Improve the greeting" ;;
+esac
+stop_model
 wait "$watcher"
 watcher=
 

@@ -7,9 +7,7 @@ real.
 from __future__ import annotations
 
 import os
-import shutil
 import subprocess
-import sys
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -18,46 +16,21 @@ from typing import Any
 import pytest
 
 from tests.fakes.model_server import DONE, ModelServer, Step
+from tests.support.real_agents import VM, RealAgents
 from tests.support.trees import describe
 from tests.support.world import World, wait_until, write_files
 
 KEY = "sk-9f2c7e51d0b84a36"
 TARGET = "/home/ubuntu/project"
 EDITED = ("src/main.py", "untracked.txt", "new.txt")
-INSTALLING = 900.0  # seconds
 WORKING = 240.0
-_NETWORK = (
-    *("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY", "http_proxy", "https_proxy", "all_proxy", "no_proxy"),
-    *("NODE_EXTRA_CA_CERTS", "SSL_CERT_FILE", "SSL_CERT_DIR", "NPM_CONFIG_REGISTRY", "npm_config_registry"),
-)
-
-pytestmark = pytest.mark.skipif(
-    sys.version_info < (3, 10), reason="real agents take minutes: they are tried on the newest Python only"
-)
-
-
-@pytest.fixture(scope="session")
-def registry() -> None:
-    """The package registry that agents come from, which can be reached."""
-    npm = shutil.which("npm")
-    if npm is None or shutil.which("bwrap") is None:
-        pytest.skip("npm or bubblewrap is not installed")
-    try:
-        asked = subprocess.run(
-            [npm, "view", "@qwen-code/qwen-code", "version"], capture_output=True, timeout=30, check=False, cwd="/"
-        )
-    except subprocess.TimeoutExpired:
-        pytest.skip("the package registry did not answer")
-    if asked.returncode:
-        pytest.skip("the package registry cannot be reached")
 
 
 def script(world: World, other: Path) -> Sequence[Step]:
     """Return what the model tells: work, look for what is none of its business, and then wreck everything."""
     private = [world.home / ".ssh/id_rsa", world.home, world.store, other, Path("/home/ubuntu/other")]
     places = " ".join(map(str, private))
-    finding = "grep -rhs --include=secret.txt --include=id_rsa . /home /root /srv /mnt"
-    spying = f"cat {places} 2>/dev/null; ls -d {places} 2>/dev/null | sed 's,^,can see ,'; {finding}"
+    spying = f"cat {places} 2>/dev/null; ls -d {places} 2>/dev/null | sed 's,^,can see ,'; ls -a /home /root /srv"
     return [
         {"read": f"{TARGET}/README.md"},
         {"read": f"{TARGET}/src/main.py"},
@@ -133,20 +106,19 @@ def saved(world: World, name: str) -> bool:
 
 @pytest.mark.parametrize("name", ["qwen", "codex"])
 def test_a_real_agent_works_and_wrecks_a_project_and_everything_comes_back(
-    registry: None, full_project: World, model: ModelServer, name: str
+    real_agents: RealAgents, full_project: World, model: ModelServer, name: str
 ) -> None:
     world = full_project
-    world.environment.update({key: os.environ[key] for key in _NETWORK if key in os.environ}, MODEL_KEY=KEY)
+    [installed] = real_agents.install(name)
+    assert installed.code == 0, installed.err
+    world.environment.update(MODEL_KEY=KEY, XDG_DATA_HOME=str(real_agents.home.parents[3]))
     world.write_config(
         {
-            "vms": {"box": {"engine": "bubblewrap"}},
+            "vms": {VM: {"engine": "bubblewrap"}},
             "mounts": [{"source": str(world.project), "interval": 0.01}, {"source": str(world.home / "other")}],
             "agents": {name: profile(name, model.url)},
         }
     )
-    installing = world.start("install-agents", name)
-    installed, said = installing.communicate(timeout=INSTALLING)
-    assert installing.returncode == 0, (installed, said)
 
     run = world.start("run", name, "--debug", "--", *TASKS[name], cwd=world.project)
     good, leaks = watch(run, model, world)
@@ -163,8 +135,7 @@ def test_a_real_agent_works_and_wrecks_a_project_and_everything_comes_back(
     # The key is nowhere but in the agent.
     assert leaks == []
     assert KEY not in ended.err + ended.out
-    inside = world.home / ".local/share/agsekit/vms/box/home"
-    kept = [path for path in world.home.rglob("*") if path.is_file() and inside not in path.parents]
+    kept = [path for path in world.home.rglob("*") if path.is_file()]
     assert not [path for path in kept if KEY.encode() in path.read_bytes()]
     # The history names what it did.
     timeline = world.agsekit("snapshots", "list", cwd=world.project).out
@@ -174,7 +145,9 @@ def test_a_real_agent_works_and_wrecks_a_project_and_everything_comes_back(
     assert all(each["id"] in timeline for each in world.snapshots())
     assert not [path for path in EDITED if path not in shown]
     # And everything comes back.
-    before = [each for each in world.snapshots() if not each["mass_loss"]][-1]
+    snapshots = world.snapshots()
+    lost = next(number for number, each in enumerate(snapshots) if each["removed"] > len(EDITED))
+    before = snapshots[lost - 1]
     restored = world.agsekit("snapshots", "restore", before["id"], "-y", cwd=world.project)
     assert restored.code == 0, restored.err
     assert describe(world.project) == good
