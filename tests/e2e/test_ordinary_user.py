@@ -119,6 +119,23 @@ def test_the_main_job_needs_no_rights(user: OrdinaryUser) -> None:
     world.wait_for_nothing_left()
 
 
+@pytest.mark.skipif(shutil.which("bwrap") is None, reason="needs bubblewrap")
+def test_an_agent_is_installed_without_any_rights(user: OrdinaryUser) -> None:
+    script = "mkdir -p ~/.local/bin; printf '#!/bin/sh\\nid -u\\n' > ~/.local/bin/mine; chmod +x ~/.local/bin/mine"
+    user.world.write_config(
+        {
+            "vms": {"box": {"engine": "bubblewrap"}},
+            "agents": {"mine": {"type": "custom", "command": "mine", "install": ["sh", "-c", script]}},
+        }
+    )
+
+    installed = user.agsekit("install-agents")
+    run = user.agsekit("run", "mine")
+
+    assert installed.returncode == 0, installed.stderr
+    assert (run.returncode, run.stdout) == (0, f"{user.world.project.stat().st_uid}\n"), run.stderr
+
+
 def test_a_file_that_cannot_be_read_makes_a_snapshot_incomplete_and_stops_nothing_else(user: OrdinaryUser) -> None:
     world = user.world
     (world.project / "a.txt").chmod(0)
