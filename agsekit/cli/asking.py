@@ -57,6 +57,7 @@ def question(kind: str) -> str:
         "AGENT": _("Which agent?"),
         "BACKEND": _("Which backend?"),
         "MOUNT": _("Which folder?"),
+        "RUN": _("Which run?"),
         "SNAPSHOT": _("Which snapshot?"),
         "VM": _("Which VM?"),
     }[kind]

@@ -13,8 +13,10 @@ from agsekit.i18n import _
 
 if TYPE_CHECKING:
     from agsekit_storage.model import Snapshot
+    from agsekit_storage.run_log import Run
+    from agsekit_storage.store import Store
 
-_BY_VALUE = frozenset({"AGENT", "BACKEND", "SNAPSHOT", "VM"})
+_BY_VALUE = frozenset({"AGENT", "BACKEND", "RUN", "SNAPSHOT", "VM"})
 _MOUNTS = frozenset({"folder", "mount", "source_dir"})
 
 
@@ -26,20 +28,24 @@ class Candidate(NamedTuple):
 
 
 def kind_of(metavar: Optional[str], name: str) -> str:
-    """Return what a parameter takes: AGENT, BACKEND, MOUNT, SNAPSHOT, VM, or nothing for anything else."""
+    """Return what a parameter takes: AGENT, BACKEND, MOUNT, RUN, SNAPSHOT, VM, or nothing for anything else."""
     if name in _MOUNTS:
         return "MOUNT"
     return metavar if metavar in _BY_VALUE else ""
 
 
 def find(kind: str, context: Context, *, source: Optional[Path], backup: Optional[Path]) -> list[Candidate]:
-    """Return the values of a kind, snapshots of the store that both folders, or the working folder, stand for.
+    """Return the values of a kind; snapshots and runs are those of the store that the folders stand for.
+
+    Without folders it is the store of the mount around the working folder.
 
     Raises:
         AgsekitError: the configuration cannot be used, or does not say which store is meant.
     """
     if kind == "SNAPSHOT":
-        return _snapshots(context, source, backup)
+        return _snapshots(_store(context, source, backup))
+    if kind == "RUN":
+        return _runs(_store(context, source, backup))
     if kind == "BACKEND":
         from agsekit_storage.registry import BACKENDS
 
@@ -54,11 +60,7 @@ def find(kind: str, context: Context, *, source: Optional[Path], backup: Optiona
     return []
 
 
-def _snapshots(context: Context, source: Optional[Path], backup: Optional[Path]) -> list[Candidate]:
-    """Return the snapshots of a store, newest first, with their ages and what changed in them."""
-    import time
-
-    from agsekit.cli import render, wording
+def _store(context: Context, source: Optional[Path], backup: Optional[Path]) -> Store:
     from agsekit.protection.target import resolve_target
 
     target = resolve_target(
@@ -69,10 +71,34 @@ def _snapshots(context: Context, source: Optional[Path], backup: Optional[Path])
         backend=None,
         folder=context.working_folder(),
     )
+    return target.existing_store()
+
+
+def _snapshots(store: Store) -> list[Candidate]:
+    """Return the snapshots of a store, newest first, with their ages and what changed in them."""
+    import time
+
+    from agsekit.cli import render
+
     now = time.time()
 
     def note(snapshot: Snapshot) -> str:
         age = _("{age} ago").format(age=render.age(now - snapshot.created))
-        return f"{age}  {wording.kind(snapshot.kind)}  {render.change_counts(snapshot)}"
+        return f"{age}  {snapshot.kind}  {render.change_counts(snapshot)}"
 
-    return [Candidate(each.id, note(each)) for each in reversed(target.existing_store().snapshots())]
+    return [Candidate(each.id, note(each)) for each in reversed(store.snapshots())]
+
+
+def _runs(store: Store) -> list[Candidate]:
+    """Return the runs in a store, newest first, with their ages and agents."""
+    import time
+
+    from agsekit.cli import render
+    from agsekit_storage.run_log import all_runs
+
+    now = time.time()
+
+    def note(run: Run) -> str:
+        return f"{_('{age} ago').format(age=render.age(now - run.started))}  {run.agent}"
+
+    return [Candidate(each.id, note(each)) for each in reversed(all_runs(store))]

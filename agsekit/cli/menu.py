@@ -67,7 +67,7 @@ def _words_for(context: Context, command: Any) -> list[str]:
             if folder is not None:
                 arguments.extend([str(folder)] if positional else [])
                 options.extend([] if positional else [name_of(parameter), str(folder)])
-        elif positional and (parameter.required or parameter.metavar == "SNAPSHOT"):
+        elif positional and (parameter.required or parameter.metavar in ("RUN", "SNAPSHOT")):
             arguments.append(asking.value(context, parameter, source=folder))
     return [*options, *arguments]
 

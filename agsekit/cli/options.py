@@ -43,7 +43,10 @@ def _declare(
     quiet: Annotated[
         bool,
         typer.Option(
-            "--quiet", "-q", help=_("Say nothing but errors and results."), rich_help_panel=_("Common options")
+            "--quiet",
+            "-q",
+            help=_("Say nothing but errors, warnings, and what was asked for."),
+            rich_help_panel=_("Common options"),
         ),
     ] = False,
     non_interactive: Annotated[

@@ -173,3 +173,12 @@ def test_what_goes_to_another_program_is_left_to_the_shell() -> None:
     assert read(table, ["ssh", "--debug"]).passing is False
     assert read(table, ["ssh", "box", "-L"]).passing is True
     assert read(table, ["ssh", "--"]).passing is True
+
+
+def test_runs_are_completed_too(several: World) -> None:
+    run = several.agsekit("run", "rogue", cwd=several.project)
+    assert run.code == 0, run.err
+
+    (found,) = bash(several, "agsekit", "runs", "show", "")
+
+    assert several.agsekit("runs", "show", found, cwd=several.project).code == 0

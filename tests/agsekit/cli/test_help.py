@@ -115,3 +115,15 @@ def test_a_group_without_a_command_says_what_it_has(world: World) -> None:
 
     assert (done.code, done.out) == (2, "")
     assert "restore" in done.err
+
+
+def test_what_is_odd_in_a_configuration_is_told_beside_what_is_wrong(project: World) -> None:
+    agent = {"type": "custom", "command": ["true"], "vm": "crate"}
+    project.write_config({"vms": {"box": {"cpu": "many"}}, "agents": {"rogue": agent}})
+
+    done = project.agsekit("run", "rogue", cwd=project.project)
+
+    warning, error, *_rest = done.err.splitlines()
+    assert warning.startswith("warning: ")
+    assert "agents.rogue.vm" in warning
+    assert "vms.box.cpu" in error

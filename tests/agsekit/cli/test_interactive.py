@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from agsekit.cli.commands import panels
 from tests.support.terminals import Terminal
 from tests.support.world import World, write_files
 
@@ -36,12 +37,21 @@ def pick(window: Terminal, question: str, downs: int = 0) -> None:
     window.type(DOWN * downs + ENTER)
 
 
+def place_in_the_menu(words: str) -> tuple[int, int]:
+    """Return how far down the panel of a command is, and the command in it."""
+    for panel, (_title, entries) in enumerate(panels()):
+        commands = [each.words for each in entries if each.where]
+        if words in commands:
+            return panel, commands.index(words)
+    raise LookupError(words)
+
+
 def test_without_a_command_a_menu_leads_to_one_and_asks_for_what_it_takes(several: World) -> None:
     window = several.window(columns=100)
 
-    pick(window, "What is it about? (agsekit COMMAND)", downs=4)
-    window.expect("backup-once")
-    pick(window, "Which command? (agsekit COMMAND)", downs=5)
+    panel, command = place_in_the_menu("snapshots show")
+    pick(window, "What is it about? (agsekit COMMAND)", downs=panel)
+    pick(window, "Which command? (agsekit COMMAND)", downs=command)
     pick(window, "Which folder? (--source-dir)")
     pick(window, "Which snapshot? (SNAPSHOT)", downs=1)
     code = window.finish()

@@ -40,6 +40,27 @@ def test_help_imports_neither_the_commands_nor_anything_heavy(tmp_path: Path) ->
     assert modules.isdisjoint({"agsekit.cli.agents", "agsekit.cli.backups", "agsekit_storage.snapshots"})
 
 
+def test_no_command_imports_what_it_may_not_need_before_it_is_run(tmp_path: Path) -> None:
+    report = """
+import json, sys
+from agsekit.cli.commands import entries
+from agsekit.cli.deferred import Deferred
+for entry in entries():
+    if entry.where:
+        Deferred("x", "agsekit.cli." + entry.where, help="", panel=None).made()
+print(json.dumps(sorted(sys.modules)))
+"""
+    environment = {"HOME": str(tmp_path), "PATH": os.environ["PATH"], "AGSEKIT_LANG": "en"}
+
+    done = subprocess.run(
+        [sys.executable, "-c", report], capture_output=True, text=True, env=environment, cwd="/", check=True
+    )
+
+    modules = set(json.loads(done.stdout))
+    assert "agsekit.cli.agents" in modules
+    assert modules.isdisjoint(_HEAVY)
+
+
 @pytest.mark.parametrize("command", ["backup-once", "snapshots"])
 def test_a_command_without_configuration_imports_nothing_heavy(tmp_path: Path, command: str) -> None:
     source = tmp_path / "project"
