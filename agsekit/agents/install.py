@@ -25,7 +25,7 @@ from agsekit.process import Runner
 
 _PROBE_SECONDS = 30.0
 _FOUND = re.compile(r"(?P<name>[A-Za-z0-9_-]+)\t(?P<version>[0-9A-Za-z.+_-]*)\t(?P<path>/[^\t]*)")
-_DONE = re.compile(r"agsekit-installed \S+ (?P<version>\S+) (?P<path>/.*)")
+_DONE = re.compile(r"agsekit-installed \S+ (?P<version>[0-9A-Za-z.+_-]+) (?P<path>/.*)")
 
 
 @dataclass(frozen=True)

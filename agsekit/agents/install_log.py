@@ -14,6 +14,7 @@ from agsekit.errors import AgsekitError
 from agsekit.i18n import _
 
 _LARGEST_LINE = 4000
+_LONGEST_REASON = 300
 _LARGEST_OUTPUT = 64 * 1024**2
 _ENDS = re.compile(r"[\r\n]+")
 _SEQUENCES = re.compile(r"\x1b\[[0-?]*[ -/]*[@-~]|\x1b\][^\x07\x1b]*(?:\x07|\x1b\\)")
@@ -50,7 +51,7 @@ class InstallLog:
     @property
     def reason(self) -> str:
         """Why it failed, as far as the output says it."""
-        return self._error or self.last_line
+        return (self._error or self.last_line)[:_LONGEST_REASON]
 
     def __enter__(self) -> InstallLog:
         """Return the log."""
