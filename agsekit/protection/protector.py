@@ -14,7 +14,7 @@ import signal
 import time
 from collections.abc import Callable, Mapping
 from collections.abc import Set as AbstractSet
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Optional
 
 from agsekit.i18n import _, sentence_and_hint
@@ -47,8 +47,8 @@ class Assignment:
     """What the protector has to do.
 
     `rule_files` are the ignore rules that were in force when the run began, and `before` is the snapshot that it
-    began with, which must outlive it; `running` keeps the rules in force for others. `on_orphaned` is called in the
-    protector when the run ended without stopping it.
+    began with, which must outlive it; `memory` is what is remembered of it. `running` keeps the rules in force for
+    others. `on_orphaned` is called in the protector when the run ended without stopping it.
     """
 
     store: Store
@@ -58,6 +58,7 @@ class Assignment:
     on_orphaned: Callable[[], None]
     before: Optional[str] = None
     running: Optional[RunningRules] = None
+    memory: Memory = field(default_factory=Memory)
 
     def request(self, kind: str, dirty: Optional[AbstractSet[bytes]] = None) -> Request:
         """Return the request for a snapshot of this run; `dirty` is what may have changed, None for everything."""
@@ -182,11 +183,10 @@ def _protect(assignment: Assignment, lifeline: int, reports: int) -> None:
 
 
 def _following(assignment: Assignment, reports: _Reports, *, watch: Optional[bool]) -> Following:
-    memory = Memory()
-
     def take(kind: str, dirty: Optional[AbstractSet[bytes]]) -> Result:
         try:
-            return take_snapshot(assignment.store, assignment.request(kind, dirty), now=time.time(), memory=memory)
+            request = assignment.request(kind, dirty)
+            return take_snapshot(assignment.store, request, now=time.time(), memory=assignment.memory)
         except (StorageError, OSError):
             raise
         except Exception as error:

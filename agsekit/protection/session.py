@@ -19,6 +19,7 @@ from agsekit_storage.changes import compare_stored
 from agsekit_storage.errors import StorageError, explained
 from agsekit_storage.events import OnEvent
 from agsekit_storage.ignore import IGNORE_FILE
+from agsekit_storage.memory import Memory
 from agsekit_storage.model import Changes, Problem, Snapshot, Tree, split
 from agsekit_storage.rule_trust import UntrustedRule, settle, would_hide
 from agsekit_storage.snapshots import DEFAULT_WAIT, THIS, Request, Result, take_snapshot
@@ -65,12 +66,13 @@ class ProtectedRun:
             StorageError: the snapshot could not be taken; the agent must not start.
         """
         request = Request("pre-run", self._target.exclude, run=self._run, keep=self._target.keep, hold=THIS)
-        self._first = take_snapshot(self._store, request, now=time.time(), on_event=on_event)
+        memory = Memory()  # a forked protector takes it along, and need not read it again
+        self._first = take_snapshot(self._store, request, now=time.time(), on_event=on_event, memory=memory)
         before, rules = self._first.snapshot.id, self._first.tree.rule_files
         with explained(self._store.path):
             self._rules = running.begin(self._store.path, rules, self._run["id"])
             run_log.save(self._store, replace(run_log.run_of(self._run), before=before))
-        assignment = Assignment(self._store, self._target, rules, self._run, on_orphaned, before, self._rules)
+        assignment = Assignment(self._store, self._target, rules, self._run, on_orphaned, before, self._rules, memory)
         self._protector = start_protector(assignment)
         return self._first
 
