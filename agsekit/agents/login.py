@@ -30,6 +30,7 @@ OPEN_KEY = b"\x0f"  # ^O: no text that is typed or pasted holds it
 _SETTLING = 0.3  # seconds for an address that is printed in pieces
 _AGAIN = 0.05
 _BASELINE = 10.0
+_MOST_PAGES = 20
 
 
 @dataclass(frozen=True)
@@ -104,6 +105,8 @@ class LoginCompanion:
         self._ports = ports
         self._finder = PageFinder(columns)
         self._look_at: Optional[float] = None
+        self._named = 0
+        self._opened = False
         self._offered: Optional[str] = None
         self._asked_for: Optional[str] = None
 
@@ -141,14 +144,17 @@ class LoginCompanion:
                 said.append(self._open(self._asked_for))
                 self._asked_for = None
             if self._look_at is None:
-                said += [self._offer(page) for page in self._finder.found()]
+                pages = self._finder.found()[: _MOST_PAGES - self._named]
+                self._named += len(pages)
+                said += [self._offer(page) for page in pages]
         return "".join(f"\nagsekit: {line}\n" for line in said)
 
     def _offer(self, page: str) -> str:
         command = browser_command(page, self._browser.runner.environment, sys.platform)
         if not self._browser.wanted or command is None:
             return _("open this page in your browser: {page}").format(page=page)
-        if is_known_page(page, self._browser.hosts):
+        if is_known_page(page, self._browser.hosts) and not self._opened:
+            self._opened = True  # once: a login has one page, and a browser is no toy for what runs in a VM
             return self._open(page)
         self._offered = page
         return _("^O opens this page in your browser: {page}").format(page=page)
@@ -195,7 +201,10 @@ def log_in(
         if ports:
             ports.end()
         if not engine.capabilities.ends_with_client:
-            engine.terminate(plan.vm, plan.command.run_id)
+            try:
+                engine.terminate(plan.vm, plan.command.run_id)
+            except AgsekitError:
+                pass  # the login has ended; that its VM cannot be asked any more is no failure of it
 
 
 def _columns() -> int:

@@ -148,15 +148,16 @@ def test_an_agent_that_is_not_allowed_does_not_start(world: World) -> None:
 # What is not installed
 
 
+@pytest.mark.parametrize("proxy", ["", "http://127.0.0.1:1"])
 @pytest.mark.parametrize("engine", ["bubblewrap", "multipass"])
 def test_an_agent_that_is_not_installed_is_told_with_the_command_that_installs_it(
-    world: World, vm: FakeMultipass, engine: str
+    world: World, vm: FakeMultipass, engine: str, proxy: str
 ) -> None:
     world.write_config(
         {
             "vms": {"box": {"engine": engine}},
             "mounts": [{"source": str(world.project)}],
-            "agents": {"qwen": {"type": "qwen"}},
+            "agents": {"qwen": {"type": "qwen", "proxychains": proxy}},
         }
     )
 

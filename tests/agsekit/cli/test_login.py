@@ -159,6 +159,24 @@ def test_a_page_of_the_agents_own_is_opened_unasked(world: World, browser: Path)
     assert browser.read_text() == "https://auth.openai.com/authorize?x=1\n"
 
 
+def test_only_the_first_page_is_opened_unasked(world: World, browser: Path) -> None:
+    program = world.home / ".local/share/agsekit/vms/box/home/.local/bin/codex"
+    page = "https://auth.openai.com/"
+    script = f"#!/bin/sh\nfor n in 1 2; do echo see {page}$n; read code; done\n"
+    write_files(program.parent, {"codex": script})
+    program.chmod(0o755)
+    world.write_config({"vms": {"box": {"engine": "bubblewrap"}}, "agents": {"c": {"type": "codex"}}})
+    window = world.window("agents", "login", "c", columns=200)
+    window.expect(f"opening in your browser: {page}1")
+    window.type("\r")
+    window.expect(f"^O opens this page in your browser: {page}2")
+    window.type("\r")
+
+    assert window.finish() == 0
+    wait_until(browser.exists)
+    assert browser.read_text() == f"{page}1\n"
+
+
 def test_without_a_browser_nothing_is_opened_and_every_key_is_the_programs(world: World, browser: Path) -> None:
     configure(world, ASKER)
     window = world.window("agents", "login", "a", "--no-browser", columns=200)
