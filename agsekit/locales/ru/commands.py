@@ -73,7 +73,7 @@ SENTENCES: dict[str, str | tuple[str, ...]] = {
     "Add a mount to the configuration.": "Добавить подключаемую папку в настройки.",
     "Unmount a folder and forget its mount.": "Отключить папку и забыть её.",
     "Run an agent in its VM, with snapshots meanwhile.": "Запустить агента в его ВМ и делать снимки, пока он работает.",
-    "The agents of the configuration, and their logins.": "Агенты из настроек и вход в их учётные записи.",
+    "What agents there are, where, and their logins.": "Какие агенты есть и где, и вход в их учётные записи.",
     "Log an agent in, in its VM.": "Войти в учётную запись агента, в его ВМ.",
     "What runs of agents changed, and back to before one.": "Что изменили запуски агентов, и как вернуться к состоянию до них.",
     "List the runs, oldest first.": "Перечислить запуски, от старых к новым.",

@@ -84,6 +84,7 @@ SENTENCES: dict[str, str | tuple[str, ...]] = {
     "VM '{vm}' uses the network of this machine: what it listens on is here already": "ВМ '{vm}' пользуется сетью этой машины: то, что в ней слушает, уже здесь",
     "There is nothing to forward; waiting for a change of {path}": "Пробрасывать нечего; жду изменения {path}",
     "The name of the VM in the configuration.": "Имя ВМ в настройках.",
+    "The name of the agent in the configuration.": "Имя агента в настройках.",
     "Goes to ssh as it is: options, a command.": "Получает ssh как есть: параметры, команда.",
     "The name of the VM; not needed if there is one.": "Имя ВМ; не нужно, если она одна.",
     "{folder} does not exist, and is not mounted": "{folder} нет, и она не подключена",
