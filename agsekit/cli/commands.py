@@ -32,6 +32,7 @@ def panels() -> Sequence[tuple[str, Sequence[Entry]]]:
             _("Setup"),
             (
                 Entry("prepare", "preparing:prepare", _("Install what this machine lacks for its VMs.")),
+                Entry("config-gen", "config_gen:config_gen", _("Write a configuration from a few answers.")),
                 Entry("config-example", "config:config_example", _("Write an example configuration.")),
                 Entry("config", "", _("Check, show and edit the configuration.")),
                 Entry("config validate", "config:validate", _("Say everything that is wrong with it.")),

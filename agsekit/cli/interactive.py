@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import shutil
 from collections.abc import Callable, Sequence
 from typing import Any, Optional
@@ -120,9 +121,19 @@ def ask_checked(
         return True
 
     asked = _with_flag(question, flag)
-    if path:
-        return str(_answer(questionary.path(asked, default=default, only_directories=True, validate=valid)))
-    return str(_answer(questionary.text(asked, default=default, validate=valid)))
+    kind = functools.partial(questionary.path, only_directories=True) if path else questionary.text
+    return str(_answer(kind(asked, default=default, validate=valid), default=default))
+
+
+def ask_secret(question: str) -> str:
+    """Return what the user types without showing it.
+
+    Raises:
+        typer.Abort: the user does not want to.
+    """
+    import questionary
+
+    return str(_answer(questionary.password(question)))
 
 
 def agree(question: str, *, flag: str = "", default: bool = False) -> bool:
@@ -145,15 +156,15 @@ def _refuse_where_nobody_is(context: Context, flag: str) -> None:
         raise UsageError(_("nobody can be asked here"), hint=_("give your agreement with {flag}").format(flag=flag))
 
 
-def _answer(question: Any) -> Any:
-    """Ask, and return the answer; ^C and ^D leave."""
+def _answer(question: Any, *, default: str = "") -> Any:
+    """Ask, and return the answer; ^C leaves, and ^D where nothing was typed."""
     from prompt_toolkit.key_binding import KeyBindings, merge_key_bindings
 
     keys = KeyBindings()
 
     @keys.add("c-d", eager=True)
     def leave(event: Any) -> None:
-        if not event.app.current_buffer.text:
+        if event.app.current_buffer.text in ("", default):
             event.app.exit(exception=EOFError())
 
     application: Optional[Any] = question.application

@@ -2,7 +2,7 @@
 
 import os
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Optional
 
@@ -11,6 +11,7 @@ import typer
 from agsekit.cli import interactive, render
 from agsekit.cli.candidates import Candidate
 from agsekit.cli.context import Context
+from agsekit.cli.mount_questions import ask_for_mount, wish_of
 from agsekit.cli.mounts import mount_folders
 from agsekit.cli.options import context_of
 from agsekit.cli.pages import page
@@ -72,7 +73,7 @@ def addmount(
     context = context_of(ctx)
     config = context.load_config()
     draft = read_draft(config.path)
-    wish = _wish(context, [path, target, backup, interval], vm) if path else _ask_for_all(context, config, vm)
+    wish = wish_of(context, [path, target, backup, interval], vm) if path else _asked(context, config, vm)
     new = mount_of(wish, config, home=context.home)
     engine = engines_of(context, [config.vms[new.vm]])[new.vm]
     check_new_mount(new, config, engine, home=context.home)
@@ -92,60 +93,13 @@ def addmount(
         render.say(_("Next: {command}").format(command=render.shell_line(["agsekit", "mount", str(new.source)])))
 
 
-def _wish(context: Context, words: Sequence[Optional[str]], vm: Optional[str]) -> Wish:
-    """Return what is wished for by the words of the command line, or by as many answers as there are."""
-    path, target, backup, interval = [*words, None, None, None][:4]
-    return Wish(
-        _from_here(context, path or "."),
-        target,
-        None if backup is None else _from_here(context, backup),
-        interval,
-        vm,
-    )
-
-
-def _from_here(context: Context, path: str) -> str:
-    """Return a path that was typed as an absolute one; `~/` is the home, as in the configuration."""
-    if path.startswith("~/") or path == "~":
-        return path
-    return os.path.join(context.working_folder(), path)
-
-
-def _ask_for_all(context: Context, config: Config, vm: Optional[str]) -> Wish:
-    """Ask for a mount, one question a parameter, each with its default to change or to take."""
+def _asked(context: Context, config: Config, vm: Optional[str]) -> Wish:
     if not context.may_ask():
         raise UsageError(
             _("PATH is missing, and nobody can be asked here"),
             hint=_("name the project folder: agsekit addmount PATH"),
         )
-    if vm is None and len(config.vms) > 1:
-        found = [Candidate(each.name, each.engine) for each in config.vms.values()]
-        vm = interactive.select(_("In which VM?"), found, flag="--vm")
-    engine = engines_of(context, [vm_named(config, vm) if vm else config.first_vm])
-
-    def made(answers: Sequence[str]) -> Mount:
-        return mount_of(_wish(context, answers, vm), config, home=context.home)
-
-    def possible(source: str) -> None:
-        mount = made([source])
-        check_new_mount(mount, config, engine[mount.vm], home=context.home)
-
-    source = interactive.ask_checked(
-        _("Which project folder?"), flag="PATH", default=f"{context.working_folder()}/", check=possible, path=True
-    )
-    answers = [source]
-    usual = made(answers)
-    questions = (
-        (_("Where in the VM?"), "TARGET", str(usual.target)),
-        (_("Where do its snapshots go?"), "BACKUP", str(usual.backup)),
-        (_("How many minutes between snapshots?"), "INTERVAL", f"{usual.interval:g}"),
-    )
-    for question, flag, default in questions:
-        check: Callable[[str], object] = lambda text: made([*answers, text])  # noqa: E731
-        answers.append(
-            interactive.ask_checked(question, flag=flag, default=default, check=check, path=flag == "BACKUP")
-        )
-    return _wish(context, answers, vm)
+    return ask_for_mount(context, config, vm)
 
 
 def _offer_backupignore(context: Context, mount: Mount, *, wanted: Optional[bool], ask: bool) -> None:

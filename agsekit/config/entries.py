@@ -10,7 +10,7 @@ from typing import Union
 Entry = Mapping[str, Union[str, float]]
 """The keys of a mount and their values, in the order to write them in."""
 
-_PLAIN = re.compile(r"[A-Za-z/][A-Za-z0-9_./@%+=-]*(?: [A-Za-z0-9_./@%+=-]+)*|~/[A-Za-z0-9_./@%+=-]*")
+_PLAIN = re.compile(r"[A-Za-z/][A-Za-z0-9_./@%+=-]*(?: [A-Za-z0-9_./@%+=-]+)*|~/[A-Za-z0-9_./@%+=-]*|[0-9]+[KMGT]")
 _NOT_TEXT = re.compile(r"null|true|false|yes|no|on|off|y|n", re.IGNORECASE)
 
 

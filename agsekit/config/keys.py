@@ -1,7 +1,8 @@
 """Every key of the configuration: the loader, the JSON Schema and the documentation know it from here.
 
 A key that is not in these tables is refused by the loader. Descriptions are English: they are for editors and
-docs. After a change run `scripts/refresh.sh`, which writes schema.json and the tables of docs/configuration.md.
+docs. After a change run `scripts/refresh.sh`, which writes schema.json and the tables of
+docs/configuration.md.
 """
 
 from __future__ import annotations

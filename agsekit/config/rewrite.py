@@ -8,6 +8,7 @@ import stat
 import time
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Optional
 
 from agsekit.config.yaml_nodes import read_limited
 from agsekit.errors import AgsekitError, ConfigError
@@ -45,8 +46,10 @@ def read_draft(path: Path) -> Draft:
     return Draft(real, read_limited(real)[0])
 
 
-def replace_config(draft: Draft, data: bytes, *, now: float) -> Path:
+def replace_config(draft: Draft, data: bytes, *, now: float, mode: Optional[int] = None) -> Path:
     """Replace a configuration, which keeps its owner and its mode, and return where the copy of the old one is.
+
+    `mode` is one to give it instead.
 
     Raises:
         ConfigError: the file has changed since it was read; it is left as it is.
@@ -62,7 +65,7 @@ def replace_config(draft: Draft, data: bytes, *, now: float) -> Path:
                     hint=_("nothing was written; run the command again"),
                 )
             copy = keep_copy(draft, draft.data, now=now)
-            _replace(draft.path, data, status)
+            _replace(draft.path, data, status, stat.S_IMODE(status.st_mode) if mode is None else mode)
             _prune(draft.copies)
     except OSError as error:
         raise AgsekitError(
@@ -87,14 +90,14 @@ def keep_copy(draft: Draft, data: bytes, *, now: float) -> Path:
     raise FileExistsError(17, os.strerror(17), str(draft.copies))
 
 
-def _replace(path: Path, data: bytes, status: os.stat_result) -> None:
+def _replace(path: Path, data: bytes, status: os.stat_result, mode: int) -> None:
     import tempfile
 
     descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}-")  # mode 0600
     try:
         if (status.st_uid, status.st_gid) != (os.getuid(), os.getgid()):
             os.fchown(descriptor, status.st_uid, status.st_gid)
-        os.fchmod(descriptor, stat.S_IMODE(status.st_mode))
+        os.fchmod(descriptor, mode)
         _write(descriptor, data)
         os.replace(temporary, path)
     except BaseException:

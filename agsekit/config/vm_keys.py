@@ -22,6 +22,7 @@ FORWARD = Table(
             "`remote` leads there; `socks5` has none.",
             shapes.ADDRESS,
             example="127.0.0.1:8080",
+            otherwise="needed, but for `socks5`",
         ),
         Key(
             "vm-addr",

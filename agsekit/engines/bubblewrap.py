@@ -54,6 +54,16 @@ resume_until_exit
 """
 
 
+def check_host(runner: Runner) -> None:
+    """Make an empty sandbox, whatever is known from before.
+
+    Raises:
+        EngineError: none can be made on this machine; the hint says what to do.
+    """
+    arguments = [*sandbox_view.isolation_arguments("agsekit"), *sandbox_view.system_arguments()]
+    sandbox_support.try_out(sandbox_support.find_bwrap(runner), arguments, runner)
+
+
 class BubblewrapEngine:
     """Runs commands in sandboxes of Linux namespaces, on the kernel of the host.
 

@@ -78,12 +78,21 @@ def check_support(bwrap: str, arguments: Sequence[str], runner: Runner, remember
             return
     except (OSError, UnicodeDecodeError):
         pass
-    tried = runner.run([bwrap, *arguments, "--", "true"], timeout=20.0)
-    if tried.returncode != 0:
-        raise _explain(tried)
+    try_out(bwrap, arguments, runner)
     temporary = remember.with_name(f"{remember.name}.{os.getpid()}")
     temporary.write_text(conditions, encoding="utf-8")
     os.replace(temporary, remember)
+
+
+def try_out(bwrap: str, arguments: Sequence[str], runner: Runner) -> None:
+    """Make an empty sandbox with `arguments`.
+
+    Raises:
+        EngineError: no sandbox can be made here; the hint says which setting is in the way.
+    """
+    tried = runner.run([bwrap, *arguments, "--", "true"], timeout=20.0)
+    if tried.returncode != 0:
+        raise _explain(tried)
 
 
 def _conditions(bwrap: str) -> str:

@@ -67,6 +67,8 @@ class World:
             "TZ": "Asia/Tokyo",
             "TERM": "xterm",
             "AGSEKIT_LANG": "en",
+            # Our terminals do not say where their cursor is, and every question would wait a second for that.
+            "PROMPT_TOOLKIT_NO_CPR": "1",
             MARK: self.mark,
         }
         self.windows: list[Terminal] = []

@@ -22,7 +22,7 @@ from agsekit.config.model import Agent, Config, Guard, Mount, PortForward, Vm
 from agsekit.errors import ConfigError
 from agsekit.resources import config_example
 from agsekit_storage.retention import Policy
-from tests.support import json_schema
+from tests.support import json_schema, key_tables
 
 HOME = Path("/home/someone")
 TABLES = {table.name: table for table in (ROOT, VM, FORWARD, MOUNT, KEEP, GUARD, AGENT)}
@@ -91,7 +91,7 @@ def test_every_key_is_described_and_its_example_makes_a_difference(tmp_path: Pat
 
     assert key.description.endswith(".")
     assert changed != load(tmp_path, without), f"the loader does not read {table.name}.{key.name}"
-    assert key.required or key.default is not None or key.otherwise or key.name == "host-addr", (
+    assert key.required or key.default is not None or key.otherwise, (
         f"the table of {table.name} in agsekit/config does not say what holds without {key.name}"
     )
 
@@ -264,3 +264,10 @@ def test_schema_and_loader_agree_on_configurations_with_several_changes(
                 mapping[key.name + "s"] = value
 
     agree(tmp_path_factory.getbasetemp(), content)
+
+
+def test_the_documentation_has_every_key_as_the_tables_have_it() -> None:
+    page = key_tables.PAGE.read_text(encoding="utf-8")
+
+    assert key_tables.names(page) == list(TABLES)
+    assert page == key_tables.fresh(page), "run scripts/refresh.sh"
