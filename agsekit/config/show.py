@@ -67,6 +67,8 @@ def _mount(mount: Mount) -> dict[str, Any]:
         "backend": mount.backend,
         "exclude": list(mount.exclude),
         "keep": {name: _span(getattr(keep, name)) for name in ("everything", "hourly", "daily", "weekly")},
+        "guard": {"risky": mount.guard.risky, "loss": mount.guard.loss, "share": mount.guard.share},
+        "watch": mount.watch,
         "max_backups": keep.max_backups,
         "max_size": None if keep.max_size is None else _size(keep.max_size),
         "min_free": None if keep.min_free is None else _size(keep.min_free),

@@ -11,10 +11,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from agsekit.config.key import Key, Table
-from agsekit.config.keys import AGENT, FORWARD, KEEP, MOUNT, ROOT, VM
+from agsekit.config.keys import AGENT, FORWARD, GUARD, KEEP, MOUNT, ROOT, VM
 
 PAGE = Path(__file__).resolve().parents[2] / "docs/configuration.md"
-TABLES = (ROOT, VM, FORWARD, MOUNT, KEEP, AGENT)
+TABLES = (ROOT, VM, FORWARD, MOUNT, KEEP, GUARD, AGENT)
 _PLACE = re.compile(r"(<!-- keys: ([a-z]+) -->\n).*?(<!-- end -->)", re.DOTALL)
 
 
