@@ -172,5 +172,5 @@ def _ask_for_keys(context: Context, kind: AgentType) -> dict[str, Value]:
             check: Callable[[str], object] = lambda text: fields.parse_host_folder(text, home=context.home)  # noqa: E731
             env[name] = Reference("file", interactive.ask_checked(_("Which file?"), flag="", check=check))
         elif way == typed.value:
-            env[name] = Secret(interactive.ask_secret(name))
+            env[name] = Secret(interactive.ask_secret(_("What is {name}? (not shown)").format(name=name)))
     return env

@@ -71,7 +71,7 @@ def test_everything_can_be_said_in_answer_to_questions(home: World) -> None:
         ("What is it called in commands?", "\r"),
         ("Where does OPENAI_API_KEY come from?", "\r"),
         ("Where does OPENAI_BASE_URL come from?", DOWN + DOWN + DOWN + "\r"),
-        ("OPENAI_BASE_URL", "http://secret.example\r"),
+        ("What is OPENAI_BASE_URL? (not shown)", "http://secret.example\r"),
         ("Where does OPENAI_MODEL come from?", DOWN + DOWN + "\r"),
         ("Which file?", "~/model\r"),
         ("Where does DASHSCOPE_API_KEY come from?", "\r"),
