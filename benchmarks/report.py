@@ -20,6 +20,7 @@ Written by the script itself. Every figure is the median of whole processes, sta
 that were run in turn with those they are compared with, with a warm page cache. What counts is the time on the
 processors (user + system, all processes of a command): other programs on the machine disturb it least. Below 1,
 a ratio means that agsekit needs less than the other program. Losses (✗) are shown as plainly as wins (✓).
+What a process that stays costs with each snapshot is measured inside it, without its start.
 
 git leaves the project's own `.git` out, which everybody else here saves; its `gc` is turned off, as it would run
 in the background now and then. restic encrypts, because it cannot do otherwise; borg does not. Everything agsekit

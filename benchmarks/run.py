@@ -18,13 +18,13 @@ from typing import Optional
 sys.path[0] = os.fspath(Path(__file__).resolve().parent.parent)
 
 from agsekit_storage.registry import BACKENDS  # noqa: E402
-from benchmarks import plot, report, startup  # noqa: E402
+from benchmarks import plot, report, startup, staying  # noqa: E402
 from benchmarks.measure import adopt_orphans  # noqa: E402
 from benchmarks.peers import OURS, PEERS, Contender, is_installed  # noqa: E402
 from benchmarks.suite import CASES, Plan, Results, TreeSuite, say  # noqa: E402
 from benchmarks.trees import Shape  # noqa: E402
 
-_PARTS = ("start-up", "run", *CASES)
+_PARTS = ("start-up", "run", "staying", *CASES)
 
 
 def main(arguments: list[str]) -> int:
@@ -84,6 +84,8 @@ def _measure_tree(
             options.runs, options.dear_runs, options.dear_runs if small else 1, options.growth if small else 0
         )
         TreeSuite(shape, folder, contenders, results).run(plan, cases)
+    if "staying" in only:
+        staying.measure_staying(shape, folder / "staying", options.runs, results)
     if "run" in only:
         startup.measure_run(shape, folder / "run", options.runs, results)
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Optional
 
-from benchmarks import startup, suite
+from benchmarks import startup, staying, suite
 from benchmarks.measure import Series
 from benchmarks.peers import AgsekitGit, AgsekitRsync, Borg, Contender, GitCommit, Restic, RsyncCopy, RsyncDryRun
 from benchmarks.peers import RsyncLinkDest as LinkDest
@@ -45,6 +45,7 @@ def rows(results: Results, trees: dict[str, int]) -> Iterator[Row]:
     for tree, files in trees.items():
         yield from _against_peers(results, tree, files)
         yield from _restores(results, tree)
+        yield from _staying(results, tree)
         yield from _memory(results, tree, files)
         yield from _added_by_run(results, tree)
     yield from _startup(results)
@@ -72,6 +73,33 @@ def _restores(results: Results, tree: str) -> Iterator[Row]:
         if mine:
             what = f"{suite.RESTORE_ONE}, {tree}: {ours.name}"
             yield Row(what, seconds(mine.cpu), "", "", "≤ 0.2 s", mine.cpu <= 0.2)
+
+
+def _staying(results: Results, tree: str) -> Iterator[Row]:
+    """Yield what a round of a process that stays costs, and the memory that it holds in between."""
+    for backend, peer, limit in (("git", GitCommit.name, 0.1), ("rsync", LinkDest.name, None)):
+        mine, looking = (
+            _series(results, tree, staying.STAYING, name)
+            for name in (staying.told(backend), staying.looking(backend))
+        )
+        if not mine:
+            continue
+        for name, other in (
+            (staying.looking(backend), looking),
+            (peer, _series(results, tree, suite.CHANGED, peer)),
+        ):
+            if other:
+                yield Row(
+                    f"{staying.STAYING}, {tree}: {staying.told(backend)}",
+                    seconds(mine.cpu),
+                    f"{name}: {seconds(other.cpu)}",
+                    f"{mine.cpu / other.cpu:.2f}",
+                    f"≤ {limit} s" if limit else "",
+                    mine.cpu <= limit if limit else None,
+                )
+        held = mine.peak / _MEGABYTE
+        what = f"memory in between, {tree}: {staying.told(backend)}"
+        yield Row(what, f"{held:.0f} MB", "", "", "≤ 60 MB", held <= 60)
 
 
 def _memory(results: Results, tree: str, files: int) -> Iterator[Row]:

@@ -90,13 +90,17 @@ def run_git(root: Path, words: list[str], environment: Mapping[str, str]) -> Non
     subprocess.run(["git", *words], cwd=root, env=dict(environment), check=True, capture_output=True)
 
 
-def change_some(shape: Shape, root: Path, moment: int) -> None:
-    """Write new content into ten files; which ones follows from `moment` alone."""
+def change_some(shape: Shape, root: Path, moment: int) -> list[str]:
+    """Write new content into ten files, and return which; that follows from `moment` alone."""
     folders = shape.folders()
     generator = random.Random(moment)
-    for number in generator.sample(range(shape.files), min(_CHANGED, shape.files)):
-        with (root / shape.path(folders, number)).open("a") as file:
+    paths = [
+        shape.path(folders, number) for number in generator.sample(range(shape.files), min(_CHANGED, shape.files))
+    ]
+    for path in paths:
+        with (root / path).open("a") as file:
             file.write(f"changed at {moment}: {generator.random()}\n")
+    return paths
 
 
 def a_file(shape: Shape) -> str:

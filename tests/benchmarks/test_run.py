@@ -42,6 +42,7 @@ def test_the_quick_run_measures_every_case_and_writes_report_and_plot(tmp_path: 
         r"\| `agsekit --version` \| [0-9]+ ms \| python -c pass: [0-9]+ ms \| [0-9.]+ \| ≤ 1.5 \| [✓✗] \|", targets
     )
     assert len(re.findall(r"^\| ten files changed, .*\| [✓✗] \|$", targets, re.MULTILINE)) >= 2
+    assert len(re.findall(r"^\| ten files changed, in a process that stays, ", targets, re.MULTILINE)) >= 4
     plot = ElementTree.parse(report.with_suffix(".svg")).getroot()  # noqa: S314  # we wrote it
     assert len([element for element in plot.iter() if element.tag.endswith("rect")]) > len(_CASES)
     assert list(work.iterdir()) == []
