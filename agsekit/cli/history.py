@@ -1,6 +1,7 @@
 """Commands that look back: what a snapshot changed, differences, the versions of a file, and its content then."""
 
 import os
+import shlex
 import shutil
 import sys
 import time
@@ -166,7 +167,12 @@ def cat(
     if not history.has_file(chosen, wanted):
         names = {"path": render.safe_path(wanted), "id": chosen.id}
         if history.has(chosen, wanted):
-            raise UsageError(_("{path} is not a file in snapshot {id}").format(**names))
+            raise UsageError(
+                _("{path} is not a file in snapshot {id}").format(**names),
+                hint=_("to bring it back elsewhere: {command}").format(
+                    command=f"agsekit snapshots restore {chosen.id} {shlex.quote(path)} --to FOLDER"
+                ),
+            )
         raise NotFoundError(
             _("{path} is not in snapshot {id}").format(**names),
             hint=_("`agsekit snapshots log {path}` lists its versions").format(path=render.safe(path)),
@@ -178,7 +184,9 @@ def cat(
 def _one_path(path: str, source: Optional[Path]) -> bytes:
     found = relative_paths([path], source)
     if not found:
-        raise UsageError(_("name a file, not the folder itself"))
+        raise UsageError(
+            _("name a file, not the folder itself"), hint=_("`agsekit snapshots list` lists the states of the folder")
+        )
     return found[0]
 
 

@@ -70,11 +70,14 @@ def select(question: str, candidates: Sequence[Candidate], *, flag: str) -> str:
     import questionary
 
     width = max(len(safe(each.value)) for each in candidates)
-    room = shutil.get_terminal_size().columns - len(" » ")
+    room = shutil.get_terminal_size().columns - len(" »  ")
     choices = [
-        questionary.Choice(_cut(f"{safe(each.value):{width}}  {safe(each.note)}".rstrip(), room), value=each.value)
+        questionary.Choice(_row(safe(each.value), safe(each.note), width, room), value=each.value)
         for each in candidates[:_MOST_CHOICES]
     ]
+    if len(candidates) > _MOST_CHOICES:
+        left = len(candidates) - _MOST_CHOICES
+        render.say(_("{count} more are not listed; name one on the command line.").format(count=left))
     asked = _with_flag(question, flag)
     # What stays on the screen is the answer, not the line of the list.
     chosen = str(
@@ -86,7 +89,11 @@ def select(question: str, candidates: Sequence[Candidate], *, flag: str) -> str:
     return chosen
 
 
-def _cut(text: str, room: int) -> str:
+def _row(value: str, note: str, width: int, room: int) -> str:
+    """Return a line of the list that fits into the terminal: of a value the end tells most, of a note the start."""
+    if width > room:
+        return value if len(value) <= room else "…" + value[1 - room :]
+    text = f"{value:{width}}  {note}".rstrip()
     return text if len(text) <= room else text[: room - 1] + "…"
 
 

@@ -30,6 +30,10 @@ CATALOGUE: dict[str, tuple[str, ...]] = {
         "Deleted {count} snapshot; {kept} stay.",
         "Deleted {count} snapshots; {kept} stay.",
     ),
+    "{count} more are not listed; name one on the command line.": (
+        "{count} more is not listed; name it on the command line.",
+        "{count} more are not listed; name one on the command line.",
+    ),
     "Checked {count} snapshots.": ("Checked {count} snapshot.", "Checked {count} snapshots."),
     "Found {count} faults.": ("Found {count} fault.", "Found {count} faults."),
     "they leave out {count} paths that snapshots have: {names}": (

@@ -37,7 +37,9 @@ class Target:
     def create_store(self, *, home: Path, adopt: bool = False) -> Store:
         """Open the store for writing, making it where there is none; `adopt` as in `Store.create`."""
         if self.source is None:
-            raise UsageError(_("--source-dir is needed to take a snapshot"))
+            raise UsageError(
+                _("--source-dir is needed to take a snapshot"), hint=_("name the folder that is to be saved with it")
+            )
         return Store.create(self.backup, check_source(self.source, home=home), backend=self.backend, adopt=adopt)
 
     def existing_store(self) -> Store:

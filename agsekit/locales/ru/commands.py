@@ -7,6 +7,11 @@ SENTENCES: dict[str, str | tuple[str, ...]] = {
     "Which backend?": "Какой бэкенд?",
     "Which folder?": "Какая папка?",
     "Which snapshot?": "Какой снимок?",
+    "{count} more are not listed; name one on the command line.": (
+        "Ещё {count} не показан; назовите его в командной строке.",
+        "Ещё {count} не показаны; назовите нужное в командной строке.",
+        "Ещё {count} не показаны; назовите нужное в командной строке.",
+    ),
     "Which run?": "Какой запуск?",
     "Which VM?": "Какая ВМ?",
     "there is nothing to choose from: {question}": "выбирать не из чего: {question}",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import re
 from typing import Any
 
@@ -127,3 +128,16 @@ def test_what_is_odd_in_a_configuration_is_told_beside_what_is_wrong(project: Wo
     assert warning.startswith("warning: ")
     assert "agents.rogue.vm" in warning
     assert "vms.box.cpu" in error
+
+
+def test_every_usage_error_says_what_to_do() -> None:
+    silent = []
+    for path in sorted((PAGE.parent.parent / "agsekit").rglob("*.py")):
+        for call in ast.walk(ast.parse(path.read_bytes())):
+            if not isinstance(call, ast.Call) or not isinstance(call.func, ast.Name):
+                continue
+            if call.func.id == "UsageError" and not any(each.arg == "hint" for each in call.keywords):
+                silent.append(f"{path}:{call.lineno}")
+
+    # Of an error of the framework that is not known, its own words are all there is.
+    assert [each for each in silent if "cli/usage.py" not in each] == []

@@ -177,3 +177,14 @@ def test_what_is_missing_is_told_even_if_the_configuration_cannot_be_read(world:
 
     assert done.code == 2
     assert "AGENT is missing" in done.err
+
+
+def test_folders_whose_beginnings_are_alike_can_be_told_apart_on_a_narrow_terminal(several: World) -> None:
+    window = several.window("mount", columns=50)
+
+    window.expect("Which folder? (SOURCE_DIR)")
+    window.expect("/project")
+    window.expect("/other")
+    window.type("\x03")
+
+    assert window.finish() == 130
