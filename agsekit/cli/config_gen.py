@@ -81,7 +81,8 @@ def config_gen(
         render.say(_("This is written to {path}:").format(path=render.safe(str(path))) + "\n")
         for line in compose(plan, hide=True).splitlines():
             render.say(f"  {render.safe(line)}".rstrip())
-    if ask and not interactive.agree("\n" + _("Write it?"), flag="--yes", default=True):
+        render.say()
+    if ask and not interactive.agree(_("Write it?"), flag="--yes", default=True):
         raise typer.Abort
     _write(context, path, compose(plan).encode(), overwrite=overwrite)
     for each in config.warnings:

@@ -173,6 +173,12 @@ def test_a_mount_goes_with_its_comments_and_nothing_else(index: int, gone: Seque
     assert after == "".join(line for number, line in enumerate(lines) if number not in gone)
 
 
+def test_a_comment_further_right_than_a_mount_is_not_about_it() -> None:
+    before = "vms: {box: {}}\nmounts:\n  - source: /a\n\n      # more to come\n  - source: /b\n"
+
+    assert removed(before, 1) == before.replace("  - source: /b\n", "")
+
+
 @pytest.mark.parametrize(
     ("index", "after"),
     [
