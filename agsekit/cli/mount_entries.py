@@ -16,7 +16,7 @@ from agsekit.cli.mounts import mount_folders
 from agsekit.cli.options import context_of
 from agsekit.cli.pages import page
 from agsekit.cli.selection import engines_of
-from agsekit.config.edit import add_mount, remove_mount
+from agsekit.config.edit import add_mount, remove_mount, warnings_of_last_mount
 from agsekit.config.model import Config, Mount
 from agsekit.config.rewrite import read_draft, replace_config
 from agsekit.config.select import mount_of_source, mounts_of, vm_named
@@ -79,6 +79,8 @@ def addmount(
     check_new_mount(new, config, engine, home=context.home)
     data = add_mount(draft.data, config, new, home=context.home)
     _show(_("This mount is added to {path}:"), config, new)
+    for problem in warnings_of_last_mount(data, config, home=context.home):
+        render.warn(render.safe(f"{new.source}: {problem}"))
     if dry_run:
         return
     interactive.confirm(context, _("Add it?"), yes=yes, flag="--yes")

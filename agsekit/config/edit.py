@@ -48,6 +48,14 @@ def add_mount(data: bytes, config: Config, mount: Mount, *, home: Path) -> bytes
     return _edited(data, lambda layout: _add(layout, entry), expected, home)
 
 
+def warnings_of_last_mount(data: bytes, config: Config, *, home: Path) -> list[str]:
+    """Return what is to be said about the mount that `add_mount` put into `data`, as phrases after its name."""
+    problems = Problems(config.path)
+    parse_config(data, problems, home=home)
+    place = f"{_KEY}[{len(config.mounts)}]."
+    return [each.problem for each in problems.findings if each.is_warning and each.key.startswith(place)]
+
+
 def remove_mount(data: bytes, config: Config, index: int, *, home: Path) -> bytes:
     """Return the content of a configuration without one of its mounts.
 

@@ -114,9 +114,10 @@ def read_limited(path: Path) -> tuple[bytes, int]:
     except FileNotFoundError:
         raise ConfigError(
             _("There is no configuration at {path}").format(path=path),
-            hint=_("write one with `agsekit config-example {path}`, then edit it").format(
-                path=shlex.quote(str(path))
-            ),
+            hint=_(
+                "write one by answering `agsekit config-gen --config {path}`, or an example to edit: "
+                "`agsekit config-example {path}`"
+            ).format(path=shlex.quote(str(path))),
         ) from None
     except IsADirectoryError:
         raise ConfigError(

@@ -192,7 +192,7 @@ SENTENCES: dict[str, str | tuple[str, ...]] = {
     ),
     "is given twice, first on line {line}": "задано дважды, впервые в строке {line}",
     "line {line}": "строка {line}",
-    "write one with `agsekit config-example {path}`, then edit it": "запишите его через `agsekit config-example {path}`, потом исправьте",
+    "write one by answering `agsekit config-gen --config {path}`, or an example to edit: `agsekit config-example {path}`": "ответьте на вопросы `agsekit config-gen --config {path}` или запишите пример и правьте его: `agsekit config-example {path}`",
     "name the file in it, such as {path}/config.yaml": "назовите файл в ней, например {path}/config.yaml",
     "the alias *{name} stands inside itself": "псевдоним *{name} стоит внутри самого себя",
     "is nested more than {count} levels deep": (

@@ -115,7 +115,7 @@ def test_a_missing_configuration_is_an_error_with_a_hint(world: World) -> None:
     done = world.agsekit("config", "validate")
 
     assert (done.code, done.out) == (10, "")
-    assert "hint: write one with" in done.err
+    assert f"agsekit config-gen --config {world.config}" in done.err
 
 
 def test_syntax_that_is_no_yaml_is_a_finding_with_its_line(world: World) -> None:

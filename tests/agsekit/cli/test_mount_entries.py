@@ -148,6 +148,13 @@ def test_what_cannot_work_is_refused_before_anything_is_written(
     assert_refused(home.agsekit("addmount", *words, "-y"), home, code, message)
 
 
+def test_a_folder_that_holds_the_configuration_is_warned_of(home: World) -> None:
+    done = home.agsekit("addmount", ".config", "-n")
+
+    assert done.code == 0, done.err
+    assert f"warning: {home.home}/.config: holds this configuration, so an agent could rewrite it" in done.err
+
+
 def test_what_cannot_be_edited_safely_is_refused(home: World) -> None:
     text = "vms: {box: {engine: bubblewrap}}\nmounts: &all []\n"
     home.config.write_text(text)
