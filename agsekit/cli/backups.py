@@ -152,7 +152,7 @@ def _follow(context: Context, store: Store, target: Target, interval: float) -> 
         nonlocal told
         if result.created or not told:
             _report(result, store, context)
-        if not told:
+        if not told and edits.problem is None:
             render.say(_("Watching {folder} for edits").format(folder=render.safe(str(store.source_folder()))))
         told = True
         render.flush()

@@ -53,8 +53,10 @@ class Inotify:
     """
 
     def __init__(self) -> None:
-        import ctypes
-
+        try:
+            import ctypes
+        except ImportError:  # a Python that was built without libffi
+            raise OSError(errno.ENOSYS, os.strerror(errno.ENOSYS)) from None
         library = ctypes.CDLL(None, use_errno=True)
         self._last_error = ctypes.get_errno
         try:
