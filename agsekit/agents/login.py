@@ -28,7 +28,7 @@ from agsekit.terminal import run_foreground
 
 OPEN_KEY = b"\x0f"  # ^O: no text that is typed or pasted holds it
 _SETTLING = 0.3  # seconds for an address that is printed in pieces
-_AGAIN = 0.05
+_AGAIN, _MOST_OFTEN = 0.05, 20
 _BASELINE = 10.0
 _MOST_PAGES = 20
 
@@ -106,6 +106,7 @@ class LoginCompanion:
         self._finder = PageFinder(columns)
         self._look_at: Optional[float] = None
         self._named = 0
+        self._postponed = 0
         self._opened = False
         self._offered: Optional[str] = None
         self._asked_for: Optional[str] = None
@@ -139,7 +140,9 @@ class LoginCompanion:
         """Do what there is to do, and return the lines for the user."""
         said = list(self._ports.attend()) if self._ports else []
         if self._look_at is not None and self._look_at <= time.monotonic():
-            self._look_at = time.monotonic() + _AGAIN if self._finder.in_the_middle else None
+            # Not into the middle of a control sequence, unless that never ends.
+            self._postponed = self._postponed + 1 if self._finder.in_the_middle else 0
+            self._look_at = time.monotonic() + _AGAIN if 0 < self._postponed < _MOST_OFTEN else None
             if self._asked_for:
                 said.append(self._open(self._asked_for))
                 self._asked_for = None

@@ -47,7 +47,7 @@ def test_a_stopped_machine_is_started_and_mounted_and_the_rogue_agent_undone(wor
 
     run = world.agsekit("run", "rogue", cwd=world.project)
 
-    assert (run.code, run.out) == (7, f"{TARGET}\n")
+    assert (run.code, run.out) == (7, f"{TARGET}\n"), run.err
     assert "Starting VM box\n" in run.err
     assert f"Mounting {world.project} in VM box\n" in run.err
     assert world.kinds() == ["pre-run", "post-run"]
