@@ -61,7 +61,8 @@ class Columns:
             raise ValueError("the digests do not fit the names")
         self._names: Optional[list[bytes]] = None
         self._rows: Optional[array[int]] = None
-        self._links: Optional[dict[int, dict[int, bytes]]] = None
+        self._links: Optional[dict[int, dict[bytes, bytes]]] = None
+        self._identities = _numbers(sections.identities)
         self._filled = 0
         self._rare: dict[int, list[int]] = {}
         for number in {*sections.attributes, *sections.missing}:
@@ -92,26 +93,28 @@ class Columns:
     def fill(self, folder: Folder, number: int) -> None:
         """Make a folder what the columns say."""
         sections = self._sections
-        first, last = self._firsts[number : number + 2]
-        rare = self._rare.get(number, ())
-        Folder.__init__(
-            folder,
-            self._all_names()[first:last],
-            self._stats(first, last),
-            identity=_pair(sections.identities, number),
-            digests=bytearray(sections.digests[first * DIGEST_SIZE : last * DIGEST_SIZE]),
-            links={self._name(position): target for position, target in self._links_of(number).items()},
-            xattrs={self._name(each): sections.attributes[each] for each in rare if each in sections.attributes},
-            missing=[self._name(each) for each in rare if each in sections.missing],
-            ignored=sections.ignored.get(number, ()),
-        )
+        first, last = self._firsts[number], self._firsts[number + 1]
+        # Without `Folder.__init__` and its many arguments: a walk asks for every folder.
+        folder.names = (self._names or self._all_names())[first:last]
+        folder.identity = self._identities[2 * number], self._identities[2 * number + 1]
+        if self._rows is None:
+            folder.stats = self._single_rows(first, last)
+        else:
+            folder.stats = self._rows[first * WIDTH : last * WIDTH]
+        folder.digests = bytearray(sections.digests[first * DIGEST_SIZE : last * DIGEST_SIZE])
+        folder.links = self._links_of(number) if sections.targets else {}
+        folder.xattrs, folder.missing = {}, set()
+        for each in self._rare.get(number, ()):
+            if each in sections.attributes:
+                folder.xattrs[self._name(each)] = sections.attributes[each]
+            if each in sections.missing:
+                folder.missing.add(self._name(each))
+        folder.ignored = sections.ignored.get(number, ())
 
-    def _stats(self, first: int, last: int) -> array[int]:
+    def _single_rows(self, first: int, last: int) -> array[int]:
         self._filled += 1
-        if self._rows is None and self._filled > _ALL_AT_ONCE:
+        if self._filled > _ALL_AT_ONCE:
             self._rows = _to_rows(self._sections.stats, self._count, 0, self._count)
-        if self._rows is not None:
-            return self._rows[first * WIDTH : last * WIDTH]
         return _to_rows(self._sections.stats, self._count, first, last)
 
     def _all_names(self) -> list[bytes]:
@@ -136,19 +139,17 @@ class Columns:
             yield names.count(b"\0", 0, place)
             place = names.find(wanted, place + 1)
 
-    def _links_of(self, folder: int) -> Mapping[int, bytes]:
-        targets = self._sections.targets
-        if not targets:
-            return {}
+    def _links_of(self, folder: int) -> dict[bytes, bytes]:
         if self._links is None:
+            targets = self._sections.targets
             modes = _numbers(self._sections.stats[MODE * self._count * 8 : (MODE + 1) * self._count * 8])
             positions = [position for position, mode in enumerate(modes) if stat.S_IFMT(mode) == stat.S_IFLNK]
             if len(positions) != len(targets):
                 raise StoreDamaged("a record has another number of links than of their targets")
             self._links = {}
             for position, target in zip(positions, targets):
-                self._links.setdefault(self._folder_of(position), {})[position] = target
-        return self._links.get(folder, {})
+                self._links.setdefault(self._folder_of(position), {})[self._name(position)] = target
+        return self._links.pop(folder, {})
 
 
 class StoredFolder(Folder):
@@ -176,11 +177,6 @@ def _zeros(column: bytes) -> Iterator[int]:
             yield place // 8
             place += 7
         place = column.find(_ZERO, place + 1)
-
-
-def _pair(identities: bytes, number: int) -> tuple[int, int]:
-    inode, ctime = _numbers(identities[16 * number : 16 * (number + 1)])
-    return inode, ctime
 
 
 def _numbers(column: bytes) -> array[int]:

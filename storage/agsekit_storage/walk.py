@@ -6,11 +6,11 @@ import errno
 import gc
 import os
 import stat
+import struct
 import time
 from array import array
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from itertools import chain
 from types import MappingProxyType
 from typing import Optional
 
@@ -32,6 +32,7 @@ from agsekit_storage.model import (
 )
 
 _KIND = 0o170000
+_pack_row = struct.Struct(f"{WIDTH}q").pack
 _CLOCK_STEP_NS = 20_000_000
 """Two writes this close together may get the same stamp: the kernel's clock ticks every 1 to 10 ms."""
 _COARSE_STEP_NS = 2_000_000_000
@@ -218,11 +219,15 @@ class Walk:
             rows = [stat_row(look(name, dir_fd=fd, follow_symlinks=False)) for name in previous.names]
         except OSError:
             return None
-        stats = _pack(rows)
-        if stats == previous.stats:
+        packed = _pack(rows)
+        if memoryview(previous.stats).cast("B") == packed:
             return previous
         folder = Folder(
-            previous.names, stats, identity=identity, links=dict(previous.links), ignored=previous.ignored
+            previous.names,
+            array("q", packed),
+            identity=identity,
+            links=dict(previous.links),
+            ignored=previous.ignored,
         )
         self._mark_racy(folder)
         return None if self._read_links(fd, folder, previous) else folder
@@ -258,7 +263,7 @@ class Walk:
         kept.sort()
         folder = Folder(
             [name for name, _ in kept],
-            _pack([row for _, row in kept]),
+            array("q", _pack([row for _, row in kept])),
             identity=(0, 0) if look_below or self._is_racy(identity[1]) else identity,
             ignored=ignored,
         )
@@ -340,8 +345,9 @@ def listing(fd: int) -> dict[bytes, bool]:
         return {os.fsencode(entry.name): entry.is_dir(follow_symlinks=False) for entry in entries}
 
 
-def _pack(rows: Sequence[Sequence[int]]) -> array[int]:
+def _pack(rows: Sequence[Sequence[int]]) -> bytes:
+    """Return the bytes of an array of all numbers; several times as fast as the array itself would be made."""
     try:
-        return array("q", chain.from_iterable(rows))
-    except OverflowError:
-        return array("q", chain.from_iterable(map(clamp_row, rows)))
+        return b"".join([_pack_row(*row) for row in rows])
+    except struct.error:
+        return b"".join([_pack_row(*clamp_row(row)) for row in rows])
