@@ -17,6 +17,7 @@ class ExitCode(enum.IntEnum):
     LOCKED = 11  # another agsekit is writing to the store
     NOT_FOUND = 12  # no such VM, mount, agent or snapshot, or no such path in one
     ENGINE = 20  # the engine is missing, unreachable, or failed
+    LOSS = 30  # `guard: pause` ended the agent because it destroyed too much
     BUG = 70
     NOT_STARTED = 125  # `run`, `shell` and `ssh` failed before the command inside could start
     CANCELLED = 130

@@ -10,7 +10,7 @@ import signal
 import socket
 from dataclasses import dataclass
 
-from agsekit.leader import CONTINUE, KILL, SIGNALS, Session, Start, lead
+from agsekit.leader import CONTINUE, HOLD, KILL, SIGNALS, Session, Start, lead
 
 __all__ = ["Event", "Job", "Session", "Start", "start"]
 
@@ -19,7 +19,7 @@ _REQUESTS = {number: request for request, number in SIGNALS.items()}
 
 @dataclass(frozen=True)
 class Event:
-    """What happened to the program: `stopped`, or `exit` or `error` with its exit code or errno."""
+    """What happened to the program: `started` (its process id), `stopped`, `exit` (its code), `error` (errno)."""
 
     kind: str
     value: int = 0
@@ -45,6 +45,10 @@ class Job:
     def send(self, number: int) -> None:
         """Send a signal to what is in the foreground of the job; TERM and HUP are followed by KILL."""
         self._request(_REQUESTS[signal.Signals(number)])
+
+    def stop(self) -> None:
+        """Stop the program where it stands, until `resume`."""
+        self._request(HOLD)
 
     def resume(self) -> None:
         """Continue a stopped program."""

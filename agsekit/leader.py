@@ -22,7 +22,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NoReturn, Optional
 
-KILL, CONTINUE = b"K", b"C"
+KILL, CONTINUE, HOLD = b"K", b"C", b"S"
 SIGNALS = {b"I": signal.SIGINT, b"Q": signal.SIGQUIT, b"H": signal.SIGHUP, b"T": signal.SIGTERM}
 _CAUGHT = tuple(SIGNALS.values())
 _TERMINAL_STOPS = (signal.SIGTSTP, signal.SIGTTIN, signal.SIGTTOU)
@@ -109,8 +109,7 @@ class _Leader:
             os.close(descriptor)
         problem = os.read(reading, 16)
         os.close(reading)
-        if problem:
-            self._tell(f"error {int(problem)}")
+        self._tell(f"error {int(problem)}" if problem else f"started {self._child}")
 
     def _execute(self, problem: int) -> NoReturn:
         """Become the program; only the errno comes back, through a pipe that a successful exec closes."""
@@ -189,6 +188,10 @@ class _Leader:
         if request == KILL:
             self._deadline = None
             self._signal(signal.SIGKILL)
+        elif request == HOLD:
+            self._signal(signal.SIGSTOP)
+        elif request == CONTINUE and self._what.session is Session.SHARED:
+            self._signal(signal.SIGCONT)
         elif request == CONTINUE:
             # Its group only: a shell in there that stopped along with its job brings the job back itself.
             _send_to_group(self._child, signal.SIGCONT)

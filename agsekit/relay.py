@@ -13,6 +13,8 @@ import tty
 from collections.abc import Iterator, Sequence
 from typing import Protocol
 
+from agsekit.screen_modes import ScreenModes
+
 _CHUNK = 32 * 1024
 _LIMIT = 128 * 1024
 _STOP_CHECKS = (0.1, 0.5)  # seconds after the last key; a program that was told to stop has done so by then
@@ -53,6 +55,7 @@ class Relay:
         self._stop_checks: list[float] = []
         self._nudge_until: float | None = None
         self._ended = False
+        self._screen = ScreenModes()
         self.hung_up = False
         self.copy_size()
 
@@ -89,6 +92,24 @@ class Relay:
         """Put the user's terminal back into the modes it had at the start."""
         with contextlib.suppress(termios.error):
             termios.tcsetattr(self._user, termios.TCSANOW, self.modes)
+
+    def tell(self, data: bytes) -> None:
+        """Send something of our own to the user's terminal."""
+        self._to_user += data
+
+    @contextlib.contextmanager
+    def put_aside(self) -> Iterator[None]:
+        """Put away what the program has on the screen for as long as this is entered; then it draws itself again."""
+        self._to_user += self._screen.off() + b"\r\n"
+        self.flush()
+        self.leave_raw()
+        try:
+            yield
+        finally:
+            self.enter_raw()
+            self._to_user += self._screen.on()
+            self._stop_checks = []
+            self.nudge()
 
     def copy_size(self) -> None:
         """Give the private terminal the window size of the user's."""
@@ -170,6 +191,7 @@ class Relay:
         except OSError:  # EIO: nobody has the other side open any more
             received = b""
         self._ended = not received
+        self._screen.follow(received)
         self._to_user += received
         if self._observer:
             self._observer.see_output(received)

@@ -8,15 +8,16 @@ import signal
 import sys
 import time
 from collections.abc import Sequence
-from types import FrameType, TracebackType
-from typing import Any, Optional, Protocol
+from typing import Optional, Protocol
 
 from agsekit import job
+from agsekit.attention import Foreground, Watcher
 from agsekit.engines.base import HostCommand
 from agsekit.errors import EngineError
 from agsekit.i18n import _
 from agsekit.process import ProgramMissing
 from agsekit.relay import Observer, Relay
+from agsekit.signals import Signals
 
 _ENDING = (signal.SIGTERM, signal.SIGHUP)
 _CAUGHT = (*_ENDING, signal.SIGINT, signal.SIGQUIT)
@@ -51,6 +52,7 @@ def run_foreground(
     stdout_fd: int = 1,
     patience: float = 5.0,
     companion: Optional[Companion] = None,
+    watcher: Optional[Watcher] = None,
 ) -> int:
     """Run a command in the foreground and return its exit code; 128 + N when signal N ended it.
 
@@ -61,8 +63,8 @@ def run_foreground(
 
     SIGHUP (129) and SIGTERM (143) end the command: it gets the same signal, and SIGKILL after `patience`
     seconds or at the second signal. This function then returns, so that the caller can clean up. When
-    agsekit itself is killed, the command is killed too. The descriptors in `inherit` are closed. Needs the
-    main thread, and no other thread running.
+    agsekit itself is killed, the command is killed too. `watcher` is heard while the command runs. The
+    descriptors in `inherit` are closed. Needs the main thread, and no other thread running.
 
     Raises:
         ProgramMissing: there is no such program.
@@ -71,10 +73,10 @@ def run_foreground(
     try:
         _flush()
         private = command.private_terminal and os.isatty(stdin_fd) and os.isatty(stdout_fd)
-        with _Signals(_CAUGHT + _CAUGHT_WHILE_RELAYING if private else _CAUGHT) as signals:
+        with Signals(_CAUGHT + _CAUGHT_WHILE_RELAYING if private else _CAUGHT) as signals:
             if private:
-                return _on_private_terminal(command, signals, stdin_fd, stdout_fd, patience, companion)
-            return _on_shared_descriptors(command, signals, patience, companion)
+                return _on_private_terminal(command, signals, (stdin_fd, stdout_fd), patience, companion, watcher)
+            return _on_shared_descriptors(command, signals, (stdin_fd, stdout_fd), patience, companion, watcher)
     finally:
         for descriptor in command.inherit:
             _close(descriptor)
@@ -95,64 +97,6 @@ def _close(descriptor: int) -> None:
         pass
 
 
-class _Signals:
-    """Signals as data: while this is entered they are bytes in the pipe `descriptor`, and change nothing.
-
-    A signal that was ignored before (nohup) stays ignored.
-    """
-
-    def __init__(self, caught: Sequence[signal.Signals]) -> None:
-        self._caught = caught
-
-    def __enter__(self) -> _Signals:
-        self.descriptor, self._writing = os.pipe()
-        for end in (self.descriptor, self._writing):
-            os.set_blocking(end, False)
-        self._waker = signal.set_wakeup_fd(self._writing, warn_on_full_buffer=False)
-        self._handlers: dict[signal.Signals, Any] = {}
-        for number in self._caught:
-            if signal.getsignal(number) != signal.SIG_IGN:
-                self._handlers[number] = signal.signal(number, _note)
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        for number, handler in self._handlers.items():
-            signal.signal(number, handler)
-        signal.set_wakeup_fd(self._waker)
-        os.close(self.descriptor)
-        os.close(self._writing)
-
-    def arrived(self) -> list[int]:
-        """Return the numbers of the signals since the last call, oldest first."""
-        try:
-            return list(os.read(self.descriptor, 4096))
-        except BlockingIOError:
-            return []
-
-    def suspend(self) -> bool:
-        """Stop the process group of agsekit as ^Z would; return when it is continued.
-
-        Returns False at once where nobody could continue it: the caller ignores ^Z.
-        """
-        if signal.SIGTSTP not in self._handlers:
-            return False
-        signal.signal(signal.SIGTSTP, signal.SIG_DFL)
-        try:
-            os.kill(0, signal.SIGTSTP)  # the kernel drops it when no shell of this session waits for us
-        finally:
-            signal.signal(signal.SIGTSTP, _note)
-        return True
-
-
-def _note(_number: int, _frame: FrameType | None) -> None:
-    """Let the wakeup descriptor do the work."""
-
-
 class _Ending:
     """Turns signals that end agsekit into the end of the job, once gently and then at once."""
 
@@ -171,15 +115,38 @@ class _Ending:
         return 128 + self.number if self.number else exit_code
 
 
+class _Attention:
+    """Lets a watcher be heard in the loops below; without one it does nothing."""
+
+    def __init__(self, watcher: Optional[Watcher], program: Foreground) -> None:
+        self._watcher = watcher
+        self.program = program
+
+    @property
+    def descriptors(self) -> list[int]:
+        return [self._watcher.descriptor] if self._watcher and self._watcher.descriptor >= 0 else []
+
+    def attend(self, ready: Sequence[int]) -> None:
+        if self._watcher and self._watcher.descriptor in ready:
+            self._watcher.attend(self.program)
+
+
 def _on_shared_descriptors(
-    command: HostCommand, signals: _Signals, patience: float, companion: Optional[Companion]
+    command: HostCommand,
+    signals: Signals,
+    terminal: tuple[int, int],
+    patience: float,
+    companion: Optional[Companion],
+    watcher: Optional[Watcher],
 ) -> int:
     session = job.Session.WITHOUT_TERMINAL if command.private_terminal else job.Session.SHARED
     started = job.start(job.Start(command.argv, command.env, command.inherit, session, patience=patience))
     ending = _Ending(started)
+    attention = _Attention(watcher, Foreground(started, signals, *terminal, None))
     try:
         while True:
             waiting = [started.events, signals.descriptor, *(companion.descriptors if companion else ())]
+            waiting += attention.descriptors
             due = companion.due if companion else None
             left = None if due is None else max(0.0, due - time.monotonic())
             ready, _writable, _broken = select.select(waiting, [], [], left)
@@ -194,7 +161,10 @@ def _on_shared_descriptors(
             for event in started.read_events() if started.events in ready else ():
                 if event.kind == "exit":
                     return ending.code(event.value)
+                if event.kind == "started":
+                    attention.program.process = event.value
                 _raise_if_not_started(event, command)
+            attention.attend(ready)
     finally:
         started.close()
 
@@ -216,13 +186,13 @@ def _raise_if_not_started(event: job.Event, command: HostCommand) -> None:
 
 def _on_private_terminal(
     command: HostCommand,
-    signals: _Signals,
-    stdin_fd: int,
-    stdout_fd: int,
+    signals: Signals,
+    terminal: tuple[int, int],
     patience: float,
     companion: Optional[Companion],
+    watcher: Optional[Watcher],
 ) -> int:
-    relay = Relay(stdin_fd, stdout_fd, companion)
+    relay = Relay(*terminal, companion)
     try:
         started = job.start(
             job.Start(
@@ -232,14 +202,15 @@ def _on_private_terminal(
                 job.Session.OWN_TERMINAL,
                 relay.slave,
                 patience,
-                user_terminal=stdin_fd,
+                user_terminal=terminal[0],
                 user_modes=relay.modes,
             )
         )
         relay.close_slave()
         try:
             with relay.raw():
-                return _relay_until_exit(command, signals, relay, started, companion)
+                attention = _Attention(watcher, Foreground(started, signals, *terminal, relay))
+                return _relay_until_exit(command, signals, relay, started, companion, attention)
         finally:
             started.close()
     finally:
@@ -247,11 +218,17 @@ def _on_private_terminal(
 
 
 def _relay_until_exit(
-    command: HostCommand, signals: _Signals, relay: Relay, started: job.Job, companion: Optional[Companion]
+    command: HostCommand,
+    signals: Signals,
+    relay: Relay,
+    started: job.Job,
+    companion: Optional[Companion],
+    attention: _Attention,
 ) -> int:
     ending = _Ending(started)
     while True:
         waiting = [started.events, signals.descriptor, *(companion.descriptors if companion else ())]
+        waiting += attention.descriptors
         ready = relay.step(waiting, until=companion.due if companion else None)
         if companion and _wants_attention(companion, ready):
             relay.show(companion.attend())
@@ -273,14 +250,17 @@ def _relay_until_exit(
             if event.kind == "exit":
                 relay.drain()
                 return ending.code(event.value)
+            if event.kind == "started":
+                attention.program.process = event.value
             if event.kind == "stopped":
                 _suspend(signals, relay, started)
             _raise_if_not_started(event, command)
+        attention.attend(ready)
         if relay.foreground_stopped():
             _suspend(signals, relay, started)
 
 
-def _suspend(signals: _Signals, relay: Relay, started: job.Job) -> None:
+def _suspend(signals: Signals, relay: Relay, started: job.Job) -> None:
     """Give the terminal back to the user's shell until it continues agsekit, then continue the job."""
     relay.flush()
     relay.leave_raw()

@@ -12,6 +12,7 @@ from typing import Any, Optional
 
 from agsekit.agents.arguments import merge_arguments
 from agsekit.agents.environment import resolve_environment
+from agsekit.agents.guarding import LossGuard, LossHooks
 from agsekit.agents.programs import program_of
 from agsekit.agents.told import without_secrets
 from agsekit.config.allowed import refuse_forbidden
@@ -19,7 +20,7 @@ from agsekit.config.model import GUEST_HOME, Agent, Config, Mount, Vm
 from agsekit.config.select import agent_named, mount_for, vm_for_run
 from agsekit.engines.base import Engine, GuestCommand, MountPoint, ProgramNotInside
 from agsekit.engines.guest_scripts import FIND_PROGRAMS
-from agsekit.errors import AgsekitError, NotFoundError
+from agsekit.errors import AgsekitError, ExitCode, NotFoundError
 from agsekit.i18n import _
 from agsekit.network.proxychains import choose_proxy, through_proxy
 from agsekit.process import Runner
@@ -70,7 +71,8 @@ class RunHooks:
     """How a run reports.
 
     `on_status` gets a sentence when something that takes long begins, `on_started` the host command of the agent.
-    `on_ready` is called with the mounts once the VM runs and has them, before anything relies on that.
+    `on_ready` is called with the mounts once the VM runs and has them, before anything relies on that. `losses` is
+    how it is told that the run destroys much; without, it is only in the summary.
     """
 
     on_status: Callable[[str], None]
@@ -78,6 +80,7 @@ class RunHooks:
     on_protected: Callable[[Result], None]
     on_started: Callable[[Sequence[str]], None]
     on_ready: Callable[[Sequence[MountPoint]], None] = lambda mounts: None
+    losses: Optional[LossHooks] = None
 
 
 def plan_run(
@@ -162,7 +165,10 @@ def execute_run(
     try:
         command = engine.command(plan.vm, mounts, plan.command)
         hooks.on_started(command.argv)
-        code = run_foreground(command)
+        guard = _guard(plan, engine, protection, hooks)
+        code = run_foreground(command, watcher=guard)
+        if guard and guard.ended:
+            code = ExitCode.LOSS
         if code == NOT_FOUND:
             refuse_missing_program(plan.vm, engine, plan.command)
     finally:
@@ -200,6 +206,12 @@ def refuse_missing_program(vm: Vm, engine: Engine, command: GuestCommand) -> Non
             _("there is no program {name} in VM '{vm}'").format(name=repr(program), vm=vm.name),
             hint=_("install it there with `agsekit shell {vm}`").format(vm=vm.name),
         )
+
+
+def _guard(plan: RunPlan, engine: Engine, protection: Optional[ProtectedRun], hooks: RunHooks) -> Optional[LossGuard]:
+    if protection is None or plan.mount is None or hooks.losses is None or plan.mount.guard.loss == "off":
+        return None
+    return LossGuard(protection, engine, plan.vm, hooks.losses, pause=plan.mount.guard.loss == "pause")
 
 
 def _protection(plan: RunPlan, mount: Mount, home: Path) -> ProtectedRun:

@@ -9,7 +9,7 @@ import typer
 
 from agsekit.agent_types import CUSTOM
 from agsekit.agents.run import RunHooks, RunPlan, RunRequest, execute_run, plan_run
-from agsekit.cli import render, risks
+from agsekit.cli import losses, render, risks
 from agsekit.cli.context import Context
 from agsekit.cli.options import context_of, passed_on
 from agsekit.cli.pages import page
@@ -83,6 +83,7 @@ def run(
         raise typer.Exit(ExitCode.NOT_STARTED) from None
     if summary and plan.mount:
         _say_failures(summary)
+        losses.warn_of(context, summary.losses, plan.mount, ended=code == ExitCode.LOSS)
         if not context.quiet:
             _warn_of(summary)
             if sys.stderr.isatty():
@@ -114,6 +115,7 @@ def _run(context: Context, request: RunRequest, runner: Runner) -> tuple[int, Op
             on_protected=lambda first: None,
             on_started=runner.trace,
             on_ready=lambda mounts: _wake(context, plan, engine, mounts, say),
+            losses=losses.hooks(context, plan.mount, _ignore) if plan.mount else None,
         )
         try:
             code, summary = execute_run(plan, engine, backups=request.backups, home=context.home, hooks=hooks)
@@ -185,7 +187,7 @@ def _say_failures(summary: Summary) -> None:
 def _warn_of(summary: Summary) -> None:
     for reason in summary.unwatched:
         render.warn(_("edits are saved at the interval only: {reason}").format(reason=render.safe(reason)))
-    if summary.after and summary.after.mass_loss:
+    if summary.after and summary.after.mass_loss and not summary.losses:
         render.warn(render.mass_loss(summary.after))
     if summary.changed_rules:
         names = ", ".join(map(render.safe_path, summary.changed_rules))
@@ -219,9 +221,7 @@ def _show_summary(context: Context, summary: Summary, mount: Mount, run_id: str)
         words = ["runs", "undo", run_id.rpartition("-")[2]]
     command = render.shell_line(with_folders(context, words, mount.source, mount.backup))
     render.say(_("To undo all of it:") + f"\n  {command}")
-    if summary.after:
-        restore = with_folders(context, ["snapshots", "restore", summary.after.id], mount.source, mount.backup)
-        risks.show(summary, restore, run_id, mount.backup)
+    risks.show(summary, run_id, lambda words: with_folders(context, words, mount.source, mount.backup))
 
 
 def _describe_changes(changes: Changes) -> str:

@@ -55,6 +55,7 @@ def exit_codes() -> Mapping[ExitCode, str]:
         ExitCode.LOCKED: _("another agsekit is writing to the store"),
         ExitCode.NOT_FOUND: _("there is no such VM, mount, agent or snapshot"),
         ExitCode.ENGINE: _("the engine is missing, cannot be reached, or failed"),
+        ExitCode.LOSS: _("`guard: pause` ended the agent, because it destroyed too much"),
         ExitCode.BUG: _("a bug in agsekit; please report it"),
         ExitCode.NOT_STARTED: _("run, shell, ssh: it failed before the command inside started"),
         ExitCode.CANCELLED: _("you cancelled it"),

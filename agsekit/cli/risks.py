@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from pathlib import Path
+from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from agsekit.cli import render
@@ -23,31 +22,33 @@ def lines(risks: Sequence[Risk]) -> Iterator[str]:
         yield f"{status} {render.safe_path(risk.path)}: {_reason(risk.kind)}"
 
 
-def show(summary: Summary, restore: Sequence[str], run_id: str, store: Path) -> None:
-    """Say after a run what this machine would execute of it, and how to get at what was put back.
+Command = Callable[[Sequence[str]], Sequence[str]]
+"""Makes a command line for the store of the run from the words of a command."""
 
-    `restore` is the command that restores what the run left.
-    """
+
+def show(summary: Summary, run_id: str, command: Command) -> None:
+    """Say after a run what this machine would execute of it, and how to get at what was put back."""
     if not summary.risks:
         return
     put_back = frozenset(summary.put_back)
     left = [risk for risk in summary.risks if risk.path not in put_back]
     if left:
         render.warn(_("look at these before you use them; this machine would execute or obey them:"))
-        _say(left, run_id, store)
+        _say(left, run_id, command)
     if put_back:
         render.warn(_("put back as they were before the run, because this machine would execute or obey them:"))
-        _say([risk for risk in summary.risks if risk.path in put_back], run_id, store)
+        _say([risk for risk in summary.risks if risk.path in put_back], run_id, command)
         render.say(_("What the run made of them is kept. To take one all the same, name its path:"))
-        render.say("  " + render.shell_line(restore) + " PATH")
+        kept = summary.after.id if summary.after else "latest"
+        render.say("  " + render.shell_line(command(["snapshots", "restore", kept])) + " PATH")
 
 
-def _say(risks: Sequence[Risk], run_id: str, store: Path) -> None:
+def _say(risks: Sequence[Risk], run_id: str, command: Command) -> None:
     for line in lines(risks[:_SHOWN]):
         render.say("  " + line)
     if len(risks) > _SHOWN:
-        command = render.shell_line(["agsekit", "runs", "show", run_id, "--risky", "--dest-dir", str(store)])
-        render.say("  " + _("and {count} more; all of them:").format(count=len(risks) - _SHOWN) + f" {command}")
+        line = render.shell_line(command(["runs", "show", run_id, "--risky"]))
+        render.say("  " + _("and {count} more; all of them:").format(count=len(risks) - _SHOWN) + f" {line}")
 
 
 def _reason(kind: str) -> str:

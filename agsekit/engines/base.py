@@ -104,6 +104,7 @@ class Capabilities:
     `own_system`: what runs inside are programs of the VM, which have to be installed there, and an sshd.
     `sized`: a VM has the processors, the memory and the disk of the configuration.
     `lasting_mounts`: a mount stays until it is removed; otherwise each command gets its mounts anew.
+    `pauses_vm`: `pause` stops everything in the VM; otherwise it stops that one run.
     """
 
     own_kernel: bool
@@ -112,6 +113,7 @@ class Capabilities:
     own_system: bool = False
     sized: bool = False
     lasting_mounts: bool = False
+    pauses_vm: bool = False
 
 
 @dataclass(frozen=True)
@@ -243,6 +245,17 @@ class Engine(Protocol):
 
     def terminate(self, vm: Vm, run_id: str) -> None:
         """End whatever the run still has inside. Nothing to end is not an error; never starts a VM."""
+        ...
+
+    def pause(self, vm: Vm, process: int) -> None:
+        """Stop a run where it stands: nothing of it goes on until `resume`, whatever it has started.
+
+        `process` is the process id of its `HostCommand`.
+        """
+        ...
+
+    def resume(self, vm: Vm, process: int) -> None:
+        """Let go on what `pause` has stopped. A run that has ended meanwhile is fine."""
         ...
 
     def notice(self, vm: Vm) -> Optional[str]:

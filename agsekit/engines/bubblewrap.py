@@ -13,7 +13,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from agsekit.config.model import GUEST_HOME, Vm
-from agsekit.engines import sandbox_mounts, sandbox_support, sandbox_view
+from agsekit.engines import sandbox_mounts, sandbox_processes, sandbox_support, sandbox_view
 from agsekit.engines.base import (
     Capabilities,
     Difference,
@@ -78,6 +78,7 @@ class BubblewrapEngine:
     def __init__(self, runner: Runner, *, data_folder: Path) -> None:
         self._runner = runner
         self._data_folder = data_folder
+        self._stopped: dict[int, Sequence[int]] = {}
 
     def _folder(self, vm: Vm) -> Path:
         if not _NAME.fullmatch(vm.name):
@@ -219,6 +220,14 @@ class BubblewrapEngine:
 
     def terminate(self, vm: Vm, run_id: str) -> None:
         """Do nothing: a sandbox ends with its client."""
+
+    def pause(self, vm: Vm, process: int) -> None:
+        """Stop every process of the sandbox that the command has made."""
+        self._stopped[process] = sandbox_processes.stop_all_below(process)
+
+    def resume(self, vm: Vm, process: int) -> None:
+        """Let the stopped processes go on."""
+        sandbox_processes.let_go_on(self._stopped.pop(process, ()))
 
     def notice(self, vm: Vm) -> str | None:
         """Return the caveat of a shared kernel the first time it is asked for this VM, then None."""

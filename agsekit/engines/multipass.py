@@ -39,7 +39,13 @@ class MultipassEngine(MultipassLifecycle):
 
     name = "multipass"
     capabilities = Capabilities(
-        own_kernel=True, ends_with_client=False, boots=True, own_system=True, sized=True, lasting_mounts=True
+        own_kernel=True,
+        ends_with_client=False,
+        boots=True,
+        own_system=True,
+        sized=True,
+        lasting_mounts=True,
+        pauses_vm=True,
     )
 
     def home(self, vm: Vm) -> PurePosixPath:

@@ -129,6 +129,16 @@ class MultipassLifecycle(MultipassClient):
             if not error.timed_out and not error.says("in an unknown state"):
                 raise
 
+    def pause(self, vm: Vm, process: int) -> None:
+        """Suspend the VM: a VM that does not run has nothing to stop."""
+        if self.inspect(vm).state is State.RUNNING:
+            self._call(vm, ["suspend", vm.name], timeout=_STOP_SECONDS)
+
+    def resume(self, vm: Vm, process: int) -> None:
+        """Start the suspended VM, which goes on where it was."""
+        if self.inspect(vm).state is State.SUSPENDED:
+            self.start(vm, on_event=lambda text: None)
+
     def stop(self, vm: Vm, *, force: bool, on_event: OnEvent) -> None:
         """Stop the VM; `--force` is there since Multipass 1.14."""
         instance = self.inspect(vm)

@@ -12,27 +12,23 @@ import os
 import select
 import signal
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping, Sequence
 from collections.abc import Set as AbstractSet
-from dataclasses import dataclass, field
 from typing import Any, Optional
 
 from agsekit.i18n import _, sentence_and_hint
 from agsekit.protection.aftermath import Aftermath, see_to_risks
+from agsekit.protection.assignment import Assignment, Report
 from agsekit.protection.endings import Ending, note_end
 from agsekit.protection.loop import Following
-from agsekit.protection.target import Target
-from agsekit.watching.edits import Edits
+from agsekit.protection.loss import Loss, loss_of
 from agsekit.watching.watcher import CannotWatch
 from agsekit_storage.changes import compare_stored
 from agsekit_storage.errors import StorageError
 from agsekit_storage.ignore import IGNORE_FILE
-from agsekit_storage.memory import Memory
 from agsekit_storage.model import Changes, split
 from agsekit_storage.rule_trust import settle
-from agsekit_storage.running import RunningRules
-from agsekit_storage.snapshots import DEFAULT_WAIT, Request, Result, take_snapshot
-from agsekit_storage.store import Store
+from agsekit_storage.snapshots import DEFAULT_WAIT, Result, take_snapshot
 
 _STOP = b"s"
 _LOOKS = 5
@@ -42,44 +38,6 @@ _LONGEST_FAILURE = 600
 """Characters; JSON makes at most six bytes of each."""
 
 
-@dataclass(frozen=True)
-class Assignment:
-    """What the protector has to do.
-
-    `rule_files` are the ignore rules that were in force when the run began, and `before` is the snapshot that it
-    began with, which must outlive it; `memory` is what is remembered of it. `running` keeps the rules in force for
-    others. `on_orphaned` is called in the protector when the run ended without stopping it.
-    """
-
-    store: Store
-    target: Target
-    rule_files: Mapping[bytes, bytes]
-    run: Mapping[str, Any]
-    on_orphaned: Callable[[], None]
-    before: Optional[str] = None
-    running: Optional[RunningRules] = None
-    memory: Memory = field(default_factory=Memory)
-
-    def request(self, kind: str, dirty: Optional[AbstractSet[bytes]] = None) -> Request:
-        """Return the request for a snapshot of this run; `dirty` is what may have changed, None for everything."""
-        keep, hold = self.target.keep, self.before
-        return Request(kind, self.target.exclude, self.rule_files, self.run, keep=keep, hold=hold, dirty=dirty)
-
-    def edits(self, *, watch: Optional[bool]) -> Edits:
-        """Return what tells of edits, by the rules of the run."""
-        source, now = self.store.source_folder(), time.monotonic()
-        return Edits(source, self.target.exclude, self.rule_files, now=now, watch=watch, frozen=True)
-
-
-@dataclass(frozen=True)
-class Report:
-    """What the protector did: how many snapshots it took, what went wrong, and why it could not watch for edits."""
-
-    taken: int
-    failures: tuple[str, ...]
-    unwatched: tuple[str, ...] = ()
-
-
 class Protector:
     """A running protector, as the run sees it."""
 
@@ -87,22 +45,36 @@ class Protector:
         self.pid = pid
         self._lifeline = lifeline
         self._reports = reports
+        self._entries: list[dict[str, Any]] = []
+        self._rest = b""
+        self.descriptor = reports
+        """Readable when there may be something to `hear`; -1 when there will be nothing more."""
+
+    def hear(self) -> Sequence[Loss]:
+        """Return the losses that were reported since the last call."""
+        received = os.read(self._reports, 65536)
+        if not received:
+            self.descriptor = -1
+        *lines, self._rest = (self._rest + received).split(b"\n")
+        fresh = _entries(lines)
+        self._entries += fresh
+        return [loss for loss in map(loss_of, fresh) if loss]
 
     def stop(self) -> Report:
         """Tell the protector that the run is over, wait for it to finish what it is doing, and hear its report."""
         with contextlib.suppress(BrokenPipeError):
             os.write(self._lifeline, _STOP)
         os.close(self._lifeline)
-        lines = _read_all(self._reports)
+        entries = [*self._entries, *_entries((self._rest + _read_all(self._reports)).split(b"\n"))]
         os.close(self._reports)
         status = os.waitpid(self.pid, 0)[1]
-        entries = [json.loads(line) for line in lines.splitlines() if line]
         failures = [entry["failure"] for entry in entries if "failure" in entry]
         if status != 0:
             reason = f"signal {os.WTERMSIG(status)}" if os.WIFSIGNALED(status) else f"status {status >> 8}"
             failures.append(_("the protector ended early ({reason})").format(reason=reason))
         unwatched = tuple(entry["unwatched"] for entry in entries if "unwatched" in entry)
-        return Report(sum("snapshot" in entry for entry in entries), tuple(failures), unwatched)
+        losses = tuple(loss for loss in map(loss_of, entries) if loss)
+        return Report(sum("snapshot" in entry for entry in entries), tuple(failures), unwatched, losses)
 
 
 def start_protector(assignment: Assignment) -> Protector:
@@ -171,7 +143,7 @@ def _protect(assignment: Assignment, lifeline: int, reports: int) -> None:
         stopped = os.read(lifeline, 1) == _STOP
         return False
 
-    told = _Reports(reports)
+    told = _Reports(reports, assignment)
     try:
         _following(assignment, told, watch=assignment.target.watch).run(wait)
     except Exception as error:
@@ -207,16 +179,26 @@ def _as_failure(error: Exception) -> StorageError:
 
 
 class _Reports:
-    """The way to the run, which reads it at the end."""
+    """The way to the run, which hears of losses at once and reads the rest at the end."""
 
-    def __init__(self, descriptor: int) -> None:
+    def __init__(self, descriptor: int, assignment: Assignment) -> None:
         self._descriptor = descriptor
+        self._store = assignment.store
+        self._losses = assignment.losses
 
     def result(self, result: Result) -> None:
         if result.created:
             self._send({"snapshot": result.snapshot.id})
+        self._loss(self._losses.result(result) if self._losses else None)
+
+    def _loss(self, loss: Optional[Loss]) -> None:
+        if loss:
+            self._send(loss.entry())
+            with contextlib.suppress(StorageError, OSError), self._store.locked(wait=DEFAULT_WAIT):
+                self._store.pin(loss.good, pinned=True)
 
     def failure(self, error: Exception) -> None:
+        self._loss(self._losses.failure(error) if self._losses else None)
         # A pipe takes up to PIPE_BUF (4 KiB) whole or not at all; a longer line could arrive cut in half.
         self._send({"failure": sentence_and_hint(error)[0][:_LONGEST_FAILURE]})
 
@@ -224,7 +206,7 @@ class _Reports:
         text = problem.message if problem.hint is None else f"{problem.message}; {problem.hint}"
         self._send({"unwatched": text[:_LONGEST_FAILURE]})
 
-    def _send(self, entry: Mapping[str, str]) -> None:
+    def _send(self, entry: Mapping[str, Any]) -> None:
         # A full pipe means thousands of reports that nobody has read: the newest may be lost.
         with contextlib.suppress(BlockingIOError, BrokenPipeError):
             os.write(self._descriptor, json.dumps(entry).encode() + b"\n")
@@ -265,6 +247,10 @@ def _note_end(assignment: Assignment, last: Result) -> None:
         aftermath = see_to_risks(store, assignment.target, before, last.snapshot, last.tree, changes)
     ending = Ending(last.snapshot.id, time.time(), None, changes, aftermath.put_back)
     note_end(store, assignment.run, assignment.before, ending)
+
+
+def _entries(lines: Sequence[bytes]) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in lines if line]
 
 
 def _read_all(descriptor: int) -> bytes:

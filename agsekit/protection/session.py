@@ -10,8 +10,10 @@ from typing import Any, Optional
 
 from agsekit.i18n import sentence_and_hint
 from agsekit.protection.aftermath import Aftermath, see_to_risks
+from agsekit.protection.assignment import Assignment, Report
 from agsekit.protection.endings import Ending, note_end
-from agsekit.protection.protector import Assignment, Protector, Report, start_protector
+from agsekit.protection.loss import Loss, LossWatch, bring_back
+from agsekit.protection.protector import Protector, start_protector
 from agsekit.protection.risky import Risk
 from agsekit.protection.target import Target
 from agsekit_storage import run_log, running
@@ -35,6 +37,7 @@ class Summary:
     files that the run changed, which have no effect until the user accepts them, and `would_hide` the paths
     that they would then leave out. `unwatched` says why edits were saved at the interval only. `risks` are what the
     host would execute of the changes, and `put_back` those of them that are as they were before the run again.
+    `losses` are those that were noticed while the agent ran.
     """
 
     before: Snapshot
@@ -48,6 +51,7 @@ class Summary:
     unwatched: Sequence[str] = ()
     risks: Sequence[Risk] = ()
     put_back: Sequence[bytes] = ()
+    losses: Sequence[Loss] = ()
 
 
 class ProtectedRun:
@@ -72,9 +76,30 @@ class ProtectedRun:
         with explained(self._store.path):
             self._rules = running.begin(self._store.path, rules, self._run["id"])
             run_log.save(self._store, replace(run_log.run_of(self._run), before=before))
-        assignment = Assignment(self._store, self._target, rules, self._run, on_orphaned, before, self._rules, memory)
+        guard = self._target.guard
+        losses = None if guard.loss == "off" else LossWatch(self._first.snapshot, self._first.tree, guard.share)
+        assignment = Assignment(
+            self._store, self._target, rules, self._run, on_orphaned, before, self._rules, memory, losses
+        )
         self._protector = start_protector(assignment)
         return self._first
+
+    @property
+    def descriptor(self) -> int:
+        """What is readable when there may be a loss to `hear` of, -1 when there will be none any more."""
+        return self._protector.descriptor if self._protector else -1
+
+    def hear(self) -> Sequence[Loss]:
+        """Return the losses that were noticed since the last call."""
+        return self._protector.hear() if self._protector else ()
+
+    def bring_back(self, loss: Loss, *, on_event: OnEvent) -> int:
+        """Bring back the files of a loss, and nothing else, and return how many paths that were.
+
+        Raises:
+            StorageError: they could not be brought back.
+        """
+        return bring_back(self._store, self._target, loss, on_event=on_event)
 
     def end(self, *, on_event: OnEvent, exit_code: Optional[int] = None) -> Summary:
         """Take the last snapshot, stop the protector, and tell what changed. `exit_code` is that of the agent.
@@ -84,7 +109,10 @@ class ProtectedRun:
         failures: list[str] = []
         before, rules = self._first.snapshot, self._first.tree.rule_files
         keep = self._target.keep
-        request = Request("post-run", self._target.exclude, rules, self._run, keep=keep, hold=before.id)
+        share = self._target.guard.share
+        request = Request(
+            "post-run", self._target.exclude, rules, self._run, keep=keep, hold=before.id, loss_share=share
+        )
         last: Optional[Result] = None
         try:
             last = take_snapshot(self._store, request, now=time.time(), on_event=on_event)
@@ -107,6 +135,7 @@ class ProtectedRun:
             report.unwatched,
             aftermath.risks,
             aftermath.put_back,
+            report.losses,
         )
 
     def _see_to_risks(

@@ -6,6 +6,7 @@ import os
 import stat
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Optional
 
 from agsekit_storage.changes import Comparison
 from agsekit_storage.cursor import FolderCursor
@@ -15,8 +16,12 @@ from agsekit_storage.model import INODE, MODE, NLINK, SIZE, WIDTH, Changes, Prob
 HUGE = 512 * 1024**2
 """Bytes; larger files are named at the first snapshot, since they are rarely worth a place in every one."""
 _LARGE = 64 * 1024**2
-_FEWEST = 20
+FEWEST = 20
 """In a smaller project the loss of half of the files is everyday work."""
+MOST_LOST = 0.5
+"""The share of the files whose loss is a mass loss, unless somebody says otherwise."""
+_LEFT = 10
+"""A file that is this many times shorter than it was has been cut down to nothing."""
 
 
 def to_save(tree: Tree, comparison: Comparison) -> Iterator[tuple[bytes, Row]]:
@@ -86,26 +91,49 @@ def visible_losses(before: Tree, now: Tree) -> Changes:
     return found
 
 
-def is_mass_loss(before: Tree, now: Tree, changes: Changes) -> bool:
-    """Tell whether most of what the snapshot before had is gone or empty, or another file system is there instead."""
+def is_mass_loss(before: Tree, now: Tree, changes: Changes, *, share: float = MOST_LOST) -> bool:
+    """Tell whether more than a share of what the snapshot before had is gone or nearly empty.
+
+    So it is, too, when another file system is there instead. What was only moved is not gone.
+    """
     had = before.count_files()
     if not had or not now.count_files():
         return had > 0
     if before.device != now.device and before.root[INODE] != now.root[INODE] and changes.removed:
         # The number of a device alone proves nothing: some change with every start of the machine.
         return True
-    lost = sum(_is_file(before, path) for path in changes.removed)
-    lost += sum(_was_emptied(before, now, path) for path in changes.modified)
-    return had >= _FEWEST and lost * 2 > had
+    return had >= FEWEST and len(lost_files(before, now, changes)) > had * share
 
 
-def _is_file(tree: Tree, path: bytes) -> bool:
-    return not stat.S_ISDIR(tree.row(path)[MODE])
+def lost_files(before: Tree, now: Tree, changes: Changes) -> list[bytes]:
+    """Return the files of a tree that are gone, and those that are nearly empty, among some changes since.
+
+    Changes of what the tree does not have are left out, and so is what was moved.
+    """
+    moved = {(row[INODE], row[SIZE]) for row in filter(None, (_file_row(now, path) for path in changes.added))}
+    lost = []
+    for path in changes.removed:
+        row = _file_row(before, path)
+        if row is not None and (row[INODE], row[SIZE]) not in moved:
+            lost.append(path)
+    for path in changes.modified:
+        old, new = _file_row(before, path), _file_row(now, path)
+        if old is not None and new is not None and _was_emptied(old, new):
+            lost.append(path)
+    return lost
 
 
-def _was_emptied(before: Tree, now: Tree, path: bytes) -> bool:
-    old, new = before.row(path), now.row(path)
-    return stat.S_ISREG(old[MODE]) and stat.S_ISREG(new[MODE]) and old[SIZE] > 0 and new[SIZE] == 0
+def _file_row(tree: Tree, path: bytes) -> Optional[Row]:
+    """Return the columns of what is not a folder, None for a folder and for nothing."""
+    try:
+        row = tree.row(path)
+    except KeyError:
+        return None
+    return None if stat.S_ISDIR(row[MODE]) else row
+
+
+def _was_emptied(old: Row, new: Row) -> bool:
+    return stat.S_ISREG(old[MODE]) and stat.S_ISREG(new[MODE]) and old[SIZE] > 0 and new[SIZE] * _LEFT <= old[SIZE]
 
 
 def size_on_disk(source: bytes, path: bytes, row: Row) -> int:

@@ -20,7 +20,15 @@ from agsekit_storage.memory import Memory
 from agsekit_storage.model import MTIME, Changes, Problem, Row, Snapshot, Tree, split
 from agsekit_storage.overview import follow
 from agsekit_storage.partial_walk import walk_dirty
-from agsekit_storage.preflight import check_room, huge_files, is_mass_loss, size_on_disk, to_save, visible_losses
+from agsekit_storage.preflight import (
+    MOST_LOST,
+    check_room,
+    huge_files,
+    is_mass_loss,
+    size_on_disk,
+    to_save,
+    visible_losses,
+)
 from agsekit_storage.pruning import prune_under_lock
 from agsekit_storage.retention import Policy
 from agsekit_storage.rule_trust import RulesInForce, newly_hidden, refresh, rules_in_force
@@ -45,6 +53,7 @@ class Request:
         keep: delete what this policy lets go, once the snapshot is there.
         hold: keep this snapshot from pruning for another day, by whatever policy; `THIS` means the one that has the
             state now.
+        loss_share: when more than this share of the files is gone or nearly empty, it is a mass loss.
         dirty: the only paths, relative to the source (`b""` is the source itself), that may have changed since the
             newest snapshot of this store; None when everything may have. Of each the entry itself is looked at, and
             the folder that it is in; a folder that is new or was replaced is walked as a whole, one that is known is
@@ -59,6 +68,7 @@ class Request:
     times_count: bool = False
     keep: Optional[Policy] = None
     hold: Optional[str] = None
+    loss_share: float = MOST_LOST
     dirty: Optional[AbstractSet[bytes]] = None
 
 
@@ -154,7 +164,7 @@ def snapshot_under_lock(
     if before is None:
         for problem in huge_files(tree):
             meet(problem)
-    good, loss = _held_against(store, existing, before, tree, changes)
+    good, loss = _held_against(store, existing, before, tree, changes, request.loss_share)
     stored_bytes = _make_room(store, request, source, list(to_save(tree, comparison)), now)
     message = _message(request.kind, changes)
     work = Work(source, tree, comparison, previous if before else None, before, on_event, differing, message)
@@ -170,15 +180,15 @@ def snapshot_under_lock(
         always=request.times_count or before is None or adopt,
         stored_bytes=stored_bytes,
     )
+    if good and loss:
+        # The last good state must outlive every later deletion, of the snapshot of the loss too; no crash in between.
+        store.pin(good.id, pinned=True)
     memory.forget()  # writing changes trees, and may stop half-way
     written = write_snapshot(store, work, place, problems)
     if written.created:
         memory.keep(written.snapshot, tree)
         journal.note_snapshot(store.path, written.snapshot, previous, good)
     hidden = newly_hidden(source, before, tree, changes) if before else ()
-    if good and written.created and written.snapshot.mass_loss:
-        # The last good state must outlive every later deletion, of the snapshot of the loss too.
-        store.pin(good.id, pinned=True)
     _hold(store, request, written.snapshot, now)
     if request.keep and written.created and memory.is_pruning_due(now):
         prune_under_lock(store, request.keep, now=now, on_event=on_event)
@@ -231,17 +241,22 @@ def _make_room(store: Store, request: Request, source: bytes, files: Sequence[tu
 
 
 def _held_against(
-    store: Store, existing: Sequence[Snapshot], before: Optional[Tree], tree: Tree, changes: Changes
+    store: Store,
+    existing: Sequence[Snapshot],
+    before: Optional[Tree],
+    tree: Tree,
+    changes: Changes,
+    share: float,
 ) -> tuple[Optional[Snapshot], bool]:
     """Return the newest snapshot whose record can be read, and whether the source has lost most of what it had."""
     if before is not None:
-        return existing[-1], is_mass_loss(before, tree, changes)
+        return existing[-1], is_mass_loss(before, tree, changes, share=share)
     for snapshot in reversed(existing):
         try:
             good = store.tree(snapshot)
         except StoreDamaged:
             continue
-        return snapshot, is_mass_loss(good, tree, visible_losses(good, tree))
+        return snapshot, is_mass_loss(good, tree, visible_losses(good, tree), share=share)
     return None, False
 
 

@@ -200,3 +200,18 @@ def test_without_multipass_the_user_is_told_how_to_get_on(world: World) -> None:
         "error: Multipass is not installed, or not on PATH",
         "hint: Install it with `agsekit prepare`, or set `engine: bubblewrap` for the VM",
     ]
+
+
+def test_a_guarded_run_that_destroys_much_has_its_machine_suspended_and_is_ended(
+    world: World, warm: FakeMultipass
+) -> None:
+    write_files(world.project, {f"file-{number}": "content" for number in range(40)})
+    world.configure("rm file-*; sleep 100", engine="multipass", interval=0.005, guard="pause")
+
+    run = world.agsekit("run", "rogue", cwd=world.project)
+
+    assert run.code == 30, run.err
+    assert "40 of 41 files" in run.err
+    commands = [call[0] for call in asked(warm)]
+    assert commands.index("suspend") < commands.index("start")
+    wait_until(lambda: not any("sleep 100" in line for _pid, line in world.processes()))

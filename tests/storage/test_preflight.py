@@ -38,6 +38,38 @@ def test_files_that_were_emptied_count_as_lost(project: Project) -> None:
     assert project.snapshot().snapshot.mass_loss
 
 
+def test_files_that_were_cut_down_to_almost_nothing_count_as_lost_too(project: Project) -> None:
+    for number in range(40):
+        (project.source / f"file-{number}").write_text("content" * 100)
+    project.snapshot()
+    for number in range(30):
+        (project.source / f"file-{number}").write_text("oops")
+
+    assert project.snapshot().snapshot.mass_loss
+
+
+def test_files_that_were_moved_are_not_lost(project: Project) -> None:
+    _fill(project, 40)
+    project.snapshot()
+    (project.source / "src").mkdir()
+    for number in range(40):
+        (project.source / f"file-{number}").rename(project.source / f"src/file-{number}")
+
+    assert not project.snapshot().snapshot.mass_loss
+
+
+@pytest.mark.parametrize(("share", "is_loss"), [(0.2, True), (0.3, False)])
+def test_the_share_that_counts_as_a_loss_can_be_chosen(project: Project, share: float, is_loss: bool) -> None:
+    _fill(project, 40)
+    project.snapshot()
+    for number in range(10):
+        (project.source / f"file-{number}").unlink()
+
+    result = take_snapshot(project.store, Request("interval", loss_share=share), now=time.time())
+
+    assert result.snapshot.mass_loss is is_loss
+
+
 def test_an_emptied_project_is_a_loss_however_small_it_was(project: Project) -> None:
     _fill(project, 2)
     project.snapshot()

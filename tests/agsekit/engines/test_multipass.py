@@ -716,3 +716,29 @@ def test_the_rest_of_a_failed_mount_is_unmounted(
 
     assert engine.unmount(VM, PROJECT)
     assert not engine.unmount(VM, PROJECT)
+
+
+def test_a_pause_suspends_the_machine_and_resuming_starts_it(
+    engine: MultipassEngine, fake_multipass: FakeMultipass
+) -> None:
+    fake_multipass.add("box")
+
+    engine.pause(VM, 4711)
+    paused = engine.inspect(VM).state
+    engine.resume(VM, 4711)
+
+    assert paused is State.SUSPENDED
+    assert engine.inspect(VM).state is State.RUNNING
+    commands = [call[0] for call in asked(fake_multipass)]
+    assert [each for each in commands if each != "info"] == ["suspend", "start"]
+
+
+def test_a_machine_that_stopped_by_itself_is_neither_suspended_nor_started(
+    engine: MultipassEngine, fake_multipass: FakeMultipass
+) -> None:
+    fake_multipass.add("box", state="Stopped")
+
+    engine.pause(VM, 4711)
+    engine.resume(VM, 4711)
+
+    assert {call[0] for call in asked(fake_multipass)} == {"info"}

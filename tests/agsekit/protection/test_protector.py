@@ -11,7 +11,8 @@ from typing import Any
 
 import pytest
 
-from agsekit.protection.protector import Assignment, Protector, Report, start_protector
+from agsekit.protection.assignment import Assignment, Report
+from agsekit.protection.protector import Protector, start_protector
 from agsekit.protection.target import Target
 from agsekit_storage.store import Store
 from tests.support.world import wait_until

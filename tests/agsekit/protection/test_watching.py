@@ -15,7 +15,8 @@ from typing import Optional
 
 import pytest
 
-from agsekit.protection.protector import Assignment, Protector, Report, start_protector
+from agsekit.protection.assignment import Assignment, Report
+from agsekit.protection.protector import Protector, start_protector
 from agsekit.protection.target import Target
 from agsekit_storage.model import Snapshot
 from agsekit_storage.snapshots import Request, take_snapshot
