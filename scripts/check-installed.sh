@@ -12,6 +12,7 @@ export HOME="$work" XDG_CONFIG_HOME="$work/.config" XDG_DATA_HOME="$work/.data" 
 "$agsekit" config-example 2>/dev/null
 test -s "$XDG_CONFIG_HOME/agsekit/config.yaml"
 "$agsekit" config validate  # reads the table of agents, which comes with the package, too
+test -s "$(sed -n '1s/.*schema=//p' "$("$agsekit" config path)")"  # the schema that editors are led to
 mkdir project
 echo content >project/file
 "$agsekit" backup-once --source-dir project --dest-dir store
