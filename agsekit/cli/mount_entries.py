@@ -78,7 +78,8 @@ def addmount(
     engine = engines_of(context, [config.vms[new.vm]])[new.vm]
     check_new_mount(new, config, engine, home=context.home)
     data = add_mount(draft.data, config, new, home=context.home)
-    _show(_("This mount is added to {path}:"), config, new)
+    if dry_run or not (yes and context.quiet):
+        _show(_("This mount is added to {path}:"), config, new)
     for problem in warnings_of_last_mount(data, config, home=context.home):
         render.warn(render.safe(f"{new.source}: {problem}"))
     if dry_run:
@@ -106,14 +107,16 @@ def _asked(context: Context, config: Config, vm: Optional[str]) -> Wish:
 
 def _offer_backupignore(context: Context, mount: Mount, *, wanted: Optional[bool], ask: bool) -> None:
     """Write a `.backupignore` when the user wants one and it would have anything to say."""
-    lines = [] if wanted is False else ignore_draft.draft(mount.source)
+    may_ask = ask and context.may_ask()
+    silent = context.quiet and not may_ask and wanted is None
+    lines = [] if wanted is False or silent else ignore_draft.draft(mount.source)
     if not lines:
         return
     if wanted is None:
         render.say(_("These folders can be made again, and need not be in snapshots:"))
         for line in lines:
             render.say(f"  {render.safe(line)}")
-        if not ask or not context.may_ask():
+        if not may_ask:
             render.say(
                 _("To leave them out, write these lines into {path}.").format(
                     path=_shown(mount.source / ignore_draft.NAME)
@@ -152,7 +155,8 @@ def removemount(
     index = _chosen(context, config, path, vm)
     old = config.mounts[index]
     data = remove_mount(draft.data, config, index, home=context.home)
-    _show(_("This mount is removed from {path}:"), config, old)
+    if dry_run or not (yes and context.quiet):
+        _show(_("This mount is removed from {path}:"), config, old)
     if dry_run:
         return
     interactive.confirm(context, _("Remove it?"), yes=yes, flag="--yes")

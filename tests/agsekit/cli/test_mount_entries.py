@@ -71,7 +71,7 @@ def test_every_parameter_can_be_said(home: World) -> None:
 
     done = home.agsekit("addmount", *words)
 
-    assert done.code == 0, done.err
+    assert (done.code, done.err) == (0, "")
     assert yaml.safe_load(home.config.read_text())["mounts"][1] == {
         "source": str(home.project),
         "target": "/srv/p",
