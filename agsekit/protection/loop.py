@@ -100,14 +100,15 @@ class Following:
         if full or taken is None:
             taken = None
             self._next = begun + self._interval
+        worked = time.process_time()
         try:
             result = self._take("interval" if full else "watch", taken)
         except (StorageError, OSError) as error:
             edits.failed(taken, now=time.monotonic())
             self._on_failure(error)
         else:
-            now = time.monotonic()
-            edits.saved(result.tree.rule_files, now=now, spent=now - begun)
+            spent = time.process_time() - worked
+            edits.saved(result.tree.rule_files, now=time.monotonic(), spent=spent)
             self._on_result(result)
         if full:
             edits.retry(time.monotonic())

@@ -176,8 +176,8 @@ class Rounds:
 
     def _take(self, state: MountState, *, full: bool) -> None:
         target = target_of(state.mount)
-        begun = time.monotonic()
-        dirty = state.edits.take(begun) if state.edits else None
+        worked = time.process_time()
+        dirty = state.edits.take(time.monotonic()) if state.edits else None
         if full:
             dirty = None
         request = Request("interval" if full else "watch", target.exclude, keep=target.keep, dirty=dirty)
@@ -190,7 +190,7 @@ class Rounds:
                 self._reporter.failure(state, error)
         else:
             state.succeeded(result, time.time(), full=full)
-            _follow(state, result, begun, full=full)
+            _follow(state, result, time.process_time() - worked, full=full)
             self._reporter.result(state, result, full=full)
 
     def _save(self, state: MountState, target: Target, request: Request) -> Result:
@@ -218,7 +218,7 @@ class Rounds:
         self._reporter.beat(self._states)
 
 
-def _follow(state: MountState, result: Result, begun: float, *, full: bool) -> None:
+def _follow(state: MountState, result: Result, spent: float, *, full: bool) -> None:
     """Watch the source of a mount from here on, by the rules that a snapshot has found in force."""
     now = time.monotonic()
     rule_files = result.tree.rule_files
@@ -226,7 +226,7 @@ def _follow(state: MountState, result: Result, begun: float, *, full: bool) -> N
         source = Path(os.path.realpath(state.mount.source))
         state.edits = Edits(source, state.mount.exclude, rule_files, now=now, watch=state.mount.watch)
         return
-    state.edits.saved(rule_files, now=now, spent=now - begun)
+    state.edits.saved(rule_files, now=now, spent=spent)
     if full:
         state.edits.retry(now)
 

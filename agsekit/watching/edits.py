@@ -115,7 +115,7 @@ class Edits:
         return self._watcher.take() if self._watcher else None
 
     def saved(self, rule_files: Mapping[bytes, bytes], *, now: float, spent: float) -> None:
-        """Go on after a save that took `spent` seconds and found these `.backupignore` files in force."""
+        """Go on after a save that took `spent` processor seconds and found these `.backupignore` files in force."""
         self._failures = 0
         self._quiet.rest(now, spent)
         if not self._frozen and dict(rule_files) != self._rule_files:

@@ -35,7 +35,7 @@ class Quiet:
         self._first = None
 
     def rest(self, now: float, spent: float) -> None:
-        """Let some time pass after a save that took `spent` seconds, so that most of the time goes to others."""
+        """Let time pass after a save that took `spent` processor seconds: most of them belong to others."""
         self.wait_until(now + min(spent * _REST_FACTOR, _LONGEST_REST))
 
     def wait_until(self, time: float) -> None:
