@@ -87,20 +87,22 @@ def test_a_page_comes_back_to_a_login_in_a_machine_through_ssh(
 
 
 def test_a_port_that_was_open_before_is_not_forwarded(world: World, server: SshServer) -> None:
-    port = free_port()
-    before = world.folder / "before.py"
-    before.write_text(WAITER)
-    configure(world, ASKER, engine="multipass")
-    waiting = subprocess.Popen([sys.executable, str(before), str(port), "127.0.0.2"], stdout=subprocess.PIPE)
+    before, port = sorted([free_port(), free_port()])
+    program = world.folder / "before.py"
+    program.write_text(WAITER)
+    waiting = subprocess.Popen([sys.executable, str(program), str(before), "127.0.0.2"], stdout=subprocess.PIPE)
+    configure(world, WAITER, str(port), "127.0.0.2", engine="multipass")
     try:
         assert waiting.stdout is not None
         waiting.stdout.readline()
         window = world.window("agents", "login", "a", columns=200)
-        window.expect("open this page in your browser")
-        window.type("code\r")
+        window.expect(f"the login waits at port {port}")
+        forwarded = left_of_a_login(world)
+        fetch(f"http://127.0.0.1:{port}/x")
 
         assert window.finish() == 0
-        assert str(port) not in window.everything
+        assert any(str(port) in line for line in forwarded)
+        assert not any(str(before) in line for line in forwarded)
     finally:
         waiting.kill()
         waiting.communicate()
