@@ -16,7 +16,7 @@ from agsekit_storage.commit import Place, write_snapshot
 from agsekit_storage.errors import StorageError, StoreDamaged, explained
 from agsekit_storage.events import Met, OnEvent, Waiting, Walked, ignore_events
 from agsekit_storage.ignore import IgnoreRules
-from agsekit_storage.memory import Memory
+from agsekit_storage.memory import Memory, give_back
 from agsekit_storage.model import MTIME, Changes, Problem, Row, Snapshot, Tree, split
 from agsekit_storage.overview import follow
 from agsekit_storage.partial_walk import walk_dirty
@@ -112,7 +112,11 @@ def take_snapshot(
         StorageError: the disk is full or failed; the store is as it was before.
     """
     with explained(store.path), store.locked(wait=wait, on_wait=lambda: on_event(Waiting())):
-        return snapshot_under_lock(store, request, now=now, on_event=on_event, memory=memory)
+        result = snapshot_under_lock(store, request, now=now, on_event=on_event, memory=memory)
+    if memory is not None and (not result.partial or result.tree.base == result.snapshot.id):
+        # Everything was looked at, or a whole tree was written: that took many times what stays.
+        give_back()
+    return result
 
 
 def snapshot_under_lock(
