@@ -10,10 +10,11 @@ from agsekit.agents.install_plan import Order, plan, vms_of_agent
 from agsekit.cli import render
 from agsekit.cli.choice import choose
 from agsekit.cli.context import Context
-from agsekit.cli.machines import AllVmsOption, JsonOption
+from agsekit.cli.machines import AllVmsOption
 from agsekit.cli.options import context_of
 from agsekit.cli.pages import page
 from agsekit.cli.selection import engines_of
+from agsekit.cli.shared_options import JsonOption
 from agsekit.cli.tails import Tails
 from agsekit.config.allowed import refuse_forbidden
 from agsekit.config.model import Agent, Config, Vm

@@ -10,10 +10,10 @@ from agsekit.agents.install import Installed, survey
 from agsekit.agents.install_plan import vms_of_agent
 from agsekit.cli import render
 from agsekit.cli.context import Context
-from agsekit.cli.machines import JsonOption
 from agsekit.cli.options import context_of
 from agsekit.cli.pages import page
 from agsekit.cli.selection import engines_of
+from agsekit.cli.shared_options import JsonOption
 from agsekit.config.model import Agent, Config, Vm
 from agsekit.engines.base import Engine, State
 from agsekit.errors import AgsekitError

@@ -14,6 +14,7 @@ from agsekit.cli import documents, render
 from agsekit.cli.context import Context
 from agsekit.cli.options import context_of
 from agsekit.cli.pages import page
+from agsekit.cli.shared_options import JsonOption, SourceOption, StoreOption
 from agsekit.errors import ExitCode, UsageError
 from agsekit.i18n import _
 from agsekit.protection.loop import Following, repeat
@@ -27,12 +28,6 @@ from agsekit_storage.registry import BACKENDS
 from agsekit_storage.snapshots import Request, Result, take_snapshot
 from agsekit_storage.store import Store
 
-SourceOption = Annotated[
-    Optional[Path], typer.Option("--source-dir", metavar="FOLDER", help=_("The folder to protect."))
-]
-StoreOption = Annotated[
-    Optional[Path], typer.Option("--dest-dir", metavar="FOLDER", help=_("The folder that holds its snapshots."))
-]
 ExcludeOption = Annotated[
     Optional[list[str]],
     typer.Option("--exclude", metavar="PATTERN", help=_("Leave out what matches (gitignore syntax; repeatable).")),
@@ -41,7 +36,6 @@ BackendOption = Annotated[
     Optional[str],
     typer.Option("--backend", metavar="BACKEND", help=_("How a new store keeps snapshots: ") + ", ".join(BACKENDS)),
 ]
-JsonOption = Annotated[bool, typer.Option("--json", help=_("Print one JSON document."))]
 
 
 @page(

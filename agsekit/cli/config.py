@@ -10,13 +10,12 @@ import typer
 from agsekit.cli import render
 from agsekit.cli.options import context_of
 from agsekit.cli.pages import page
+from agsekit.cli.shared_options import JsonOption
 from agsekit.errors import ExitCode
 from agsekit.i18n import _
 
 if TYPE_CHECKING:
     from agsekit.config.problems import Finding
-
-JsonOption = Annotated[bool, typer.Option("--json", help=_("Print one JSON document."))]
 
 
 @page(

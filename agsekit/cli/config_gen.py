@@ -16,6 +16,7 @@ from agsekit.cli.mount_questions import wish_of
 from agsekit.cli.options import context_of
 from agsekit.cli.pages import page
 from agsekit.cli.selection import engines_of
+from agsekit.cli.shared_options import YesOption
 from agsekit.config import fields
 from agsekit.config.compose import NewAgent, NewVm, Plan, Reference, compose
 from agsekit.config.edit import entry_of
@@ -57,7 +58,7 @@ def config_gen(
         Optional[list[str]],
         typer.Option("--agent", metavar="TYPE", help=_("A type of agent; may be given several times.")),
     ] = None,
-    yes: Annotated[bool, typer.Option("--yes", "-y", help=_("Do not ask."))] = False,
+    yes: YesOption = False,
 ) -> None:
     """Ask for VMs, project folders and agents, and write a configuration."""
     context = context_of(ctx)

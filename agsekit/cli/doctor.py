@@ -10,11 +10,11 @@ if TYPE_CHECKING:
     from agsekit.overview.doctor import Mended
 
 from agsekit.cli import render
-from agsekit.cli.backups import JsonOption
 from agsekit.cli.context import Context
 from agsekit.cli.options import context_of
 from agsekit.cli.pages import page
 from agsekit.cli.services import unit_folder
+from agsekit.cli.shared_options import JsonOption
 from agsekit.config.model import Config
 from agsekit.engines.registry import engine_for
 from agsekit.errors import AgsekitError, ExitCode

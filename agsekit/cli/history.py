@@ -12,10 +12,11 @@ from typing import Annotated, Optional
 import typer
 
 from agsekit.cli import documents, render, wording
-from agsekit.cli.backups import JsonOption, SourceOption, StoreOption, choose_target
+from agsekit.cli.backups import choose_target
 from agsekit.cli.options import context_of
 from agsekit.cli.pages import page
 from agsekit.cli.references import named_snapshot
+from agsekit.cli.shared_options import JsonOption, SourceOption, StoreOption
 from agsekit.cli.snapshots import relative_paths
 from agsekit.errors import NotFoundError, UsageError
 from agsekit.i18n import _

@@ -6,9 +6,9 @@ from typing import Annotated
 import typer
 
 from agsekit.cli import render
-from agsekit.cli.machines import JsonOption
 from agsekit.cli.options import context_of
 from agsekit.cli.pages import page
+from agsekit.cli.shared_options import JsonOption
 from agsekit.i18n import _
 
 

@@ -7,12 +7,13 @@ from typing import Annotated, Optional
 import typer
 
 from agsekit.cli import documents, interactive, render
-from agsekit.cli.backups import JsonOption, SourceOption, StoreOption, choose_target
+from agsekit.cli.backups import choose_target
 from agsekit.cli.context import Context
 from agsekit.cli.history import SnapshotArgument
 from agsekit.cli.options import context_of
 from agsekit.cli.pages import page
 from agsekit.cli.references import named_snapshot
+from agsekit.cli.shared_options import DryRunOption, JsonOption, SourceOption, StoreOption, YesOption
 from agsekit.cli.snapshots import relative_paths, report_restored
 from agsekit.errors import UsageError
 from agsekit.i18n import _
@@ -23,9 +24,6 @@ from agsekit_storage.restore_plan import Plan
 from agsekit_storage.retention import Decision
 from agsekit_storage.snapshots import DEFAULT_WAIT
 from agsekit_storage.undo import Look, Step, look_at, move, take_step
-
-YesOption = Annotated[bool, typer.Option("--yes", "-y", help=_("Do not ask."))]
-DryRunOption = Annotated[bool, typer.Option("--dry-run", "-n", help=_("Only show what would be done."))]
 
 
 @page(

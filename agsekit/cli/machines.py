@@ -11,6 +11,7 @@ from agsekit.cli.context import Context
 from agsekit.cli.options import context_of
 from agsekit.cli.pages import page
 from agsekit.cli.selection import choose_vms, engines_of, finish, for_each_vm, teller
+from agsekit.cli.shared_options import DryRunOption, JsonOption, YesOption
 from agsekit.config.model import Vm
 from agsekit.engines.base import Engine, OnEvent
 from agsekit.errors import AgsekitError, ExitCode
@@ -22,9 +23,6 @@ AllVmsOption = Annotated[bool, typer.Option("--all-vms", help=_("All VMs of the 
 ResizeOption = Annotated[
     bool, typer.Option("--resize", help=_("Give existing VMs the configured sizes; stops and starts them."))
 ]
-DryRunOption = Annotated[bool, typer.Option("--dry-run", "-n", help=_("Only show what would be done."))]
-YesOption = Annotated[bool, typer.Option("--yes", "-y", help=_("Do not ask."))]
-JsonOption = Annotated[bool, typer.Option("--json", help=_("Print one JSON document."))]
 
 
 @page(

@@ -16,6 +16,7 @@ from agsekit.cli.mounts import mount_folders
 from agsekit.cli.options import context_of
 from agsekit.cli.pages import page
 from agsekit.cli.selection import engines_of
+from agsekit.cli.shared_options import DryRunOption, YesOption
 from agsekit.config.edit import add_mount, remove_mount, warnings_of_last_mount
 from agsekit.config.model import Config, Mount
 from agsekit.config.rewrite import read_draft, replace_config
@@ -25,9 +26,6 @@ from agsekit.i18n import _
 from agsekit.machines.mounts import points_of, unmount
 from agsekit.machines.new_mount import Wish, check_new_mount, mount_of
 from agsekit.protection import ignore_draft
-
-DryRunOption = Annotated[bool, typer.Option("--dry-run", "-n", help=_("Only show what would be done."))]
-YesOption = Annotated[bool, typer.Option("--yes", "-y", help=_("Do not ask."))]
 
 
 @page(

@@ -11,11 +11,12 @@ from agsekit.agents.install import Outcome
 from agsekit.agents.install_plan import plan
 from agsekit.cli import agent_installation, interactive, render
 from agsekit.cli.context import Context
-from agsekit.cli.machines import DryRunOption, YesOption, create, stop
+from agsekit.cli.machines import create, stop
 from agsekit.cli.mounts import mount_folders
 from agsekit.cli.options import context_of
 from agsekit.cli.pages import page
 from agsekit.cli.selection import teller
+from agsekit.cli.shared_options import DryRunOption, YesOption
 from agsekit.config.model import Config
 from agsekit.errors import AgsekitError
 from agsekit.i18n import _

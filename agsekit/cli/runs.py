@@ -7,11 +7,11 @@ from typing import Annotated, Optional
 import typer
 
 from agsekit.cli import documents, interactive, render, risks
-from agsekit.cli.backups import JsonOption, SourceOption, StoreOption, choose_target
+from agsekit.cli.backups import choose_target
 from agsekit.cli.history import StatOption, change_lines, print_diffs
-from agsekit.cli.keeping import DryRunOption, YesOption
 from agsekit.cli.options import context_of
 from agsekit.cli.pages import page
+from agsekit.cli.shared_options import DryRunOption, JsonOption, SourceOption, StoreOption, YesOption
 from agsekit.cli.snapshots import relative_paths, show_done, show_plan
 from agsekit.errors import ExitCode
 from agsekit.i18n import _

@@ -13,10 +13,9 @@ from agsekit.cli import render
 from agsekit.cli.context import Context
 from agsekit.cli.options import context_of
 from agsekit.cli.pages import page
+from agsekit.cli.shared_options import DryRunOption, JsonOption
 from agsekit.i18n import _
 from agsekit.services.systemd import BACKUPS, PORTFORWARD, Installation, Systemd, UnitStatus, find_command
-
-DryRunOption = Annotated[bool, typer.Option("--dry-run", "-n", help=_("Say what would be done, and do nothing."))]
 
 
 @page(
@@ -66,9 +65,7 @@ def uninstall(ctx: typer.Context, dry_run: DryRunOption = False) -> None:
     "",
     (_("Look"), "agsekit systemd status"),
 )
-def status(
-    ctx: typer.Context, as_json: Annotated[bool, typer.Option("--json", help=_("Print one JSON document."))] = False
-) -> None:
+def status(ctx: typer.Context, as_json: JsonOption = False) -> None:
     """Show whether the services are installed, and whether they run."""
     context = context_of(ctx)
     manager = Systemd(context.runner())

@@ -9,11 +9,12 @@ from typing import Annotated, Optional
 import typer
 
 from agsekit.cli import documents, interactive, render, wording
-from agsekit.cli.backups import JsonOption, SourceOption, StoreOption, choose_target
+from agsekit.cli.backups import choose_target
 from agsekit.cli.context import Context
 from agsekit.cli.options import context_of
 from agsekit.cli.pages import page
 from agsekit.cli.references import named_snapshot, with_folders
+from agsekit.cli.shared_options import DryRunOption, JsonOption, SourceOption, StoreOption, YesOption
 from agsekit.errors import ExitCode, UsageError
 from agsekit.i18n import _
 from agsekit_storage.model import Snapshot
@@ -133,8 +134,8 @@ def restore_snapshot(
     keep_new: Annotated[
         bool, typer.Option("--keep-new", help=_("Keep files that the snapshot does not have."))
     ] = False,
-    dry_run: Annotated[bool, typer.Option("--dry-run", "-n", help=_("Only show what would be done."))] = False,
-    yes: Annotated[bool, typer.Option("--yes", "-y", help=_("Do not ask."))] = False,
+    dry_run: DryRunOption = False,
+    yes: YesOption = False,
     as_json: JsonOption = False,
 ) -> None:
     """Make a folder as it was in a snapshot. The state before is saved first, so this can be undone."""

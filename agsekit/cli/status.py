@@ -8,12 +8,12 @@ from typing import Annotated, Any
 import typer
 
 from agsekit.cli import render
-from agsekit.cli.backups import JsonOption
 from agsekit.cli.context import Context
 from agsekit.cli.doctor import surroundings
 from agsekit.cli.network import status_line
 from agsekit.cli.options import context_of
 from agsekit.cli.pages import page
+from agsekit.cli.shared_options import JsonOption
 from agsekit.engines.base import State
 from agsekit.i18n import _
 

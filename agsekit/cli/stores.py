@@ -6,12 +6,12 @@ from typing import Annotated, Optional
 import typer
 
 from agsekit.cli import documents, interactive, render, wording
-from agsekit.cli.backups import JsonOption, SourceOption, StoreOption, choose_target
+from agsekit.cli.backups import choose_target
 from agsekit.cli.context import Context
-from agsekit.cli.keeping import YesOption
 from agsekit.cli.options import context_of
 from agsekit.cli.pages import page
 from agsekit.cli.references import named_snapshot
+from agsekit.cli.shared_options import JsonOption, SourceOption, StoreOption, YesOption
 from agsekit.config.problems import did_you_mean
 from agsekit.errors import AgsekitError, ExitCode, UsageError
 from agsekit.i18n import _

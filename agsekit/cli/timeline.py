@@ -7,10 +7,11 @@ from typing import Annotated, Optional
 import typer
 
 from agsekit.cli import interactive, render, wording
-from agsekit.cli.backups import SourceOption, StoreOption, choose_target
+from agsekit.cli.backups import choose_target
 from agsekit.cli.context import Context
 from agsekit.cli.options import context_of
 from agsekit.cli.pages import page
+from agsekit.cli.shared_options import SourceOption, StoreOption
 from agsekit.errors import UsageError
 from agsekit.i18n import _
 from agsekit.protection.target import Target

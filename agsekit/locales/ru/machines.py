@@ -130,7 +130,6 @@ SENTENCES: dict[str, str | tuple[str, ...]] = {
     "The services run.": "Службы работают.",
     "The services are stopped.": "Службы остановлены.",
     "{unit}: {active}, {enabled}, from {path}": "{unit}: {active}, {enabled}, из {path}",
-    "Say what would be done, and do nothing.": "Сказать, что было бы сделано, и ничего не делать.",
     "{unit}: not installed": "{unit}: не установлена",
     "{unit}: its file {path} is gone; repair it with `agsekit systemd install`": "{unit}: файла {path} больше нет; исправьте: `agsekit systemd install`",
     "The services run only while you are logged in; from boot on with: {command}": "Службы работают, только пока вы в системе; чтобы с загрузки: {command}",
