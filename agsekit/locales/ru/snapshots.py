@@ -335,4 +335,13 @@ SENTENCES: dict[str, str | tuple[str, ...]] = {
     "Snapshots: {count}": "Снимков: {count}",
     "and {count} more paths": ("и ещё {count} путь", "и ещё {count} пути", "и ещё {count} путей"),
     "and {count} more lines": ("и ещё {count} строка", "и ещё {count} строки", "и ещё {count} строк"),
+    "the files could not be brought back: {reason}": "файлы не удалось вернуть: {reason}",
+    "What of it this machine would execute, such as git hooks": "Что из этого исполнила бы эта машина, например хуки git",
+    "Show what of it this machine would execute or obey.": "Показать, что из этого исполнила бы или чему подчинилась бы эта машина.",
+    "Only needed where the folder does not look like the one that the snapshots are of, and that one is gone.": "Нужно только там, где папка не похожа на ту, чьи это снимки, а той больше нет.",
+    "The project is in a new place": "Проект на новом месте",
+    "The snapshots are of {recorded}. Go on with {source}?": "Это снимки {recorded}. Продолжить с {source}?",
+    "The history goes on with {source}.": "История продолжается с {source}.",
+    "it is not known what of the changes this machine would execute: {reason}": "неизвестно, что из изменений исполнила бы эта машина: {reason}",
+    "what this machine would execute could not all be put back: {reason}": "не всё, что исполнила бы эта машина, удалось вернуть: {reason}",
 }

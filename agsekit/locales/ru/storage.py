@@ -125,4 +125,7 @@ SENTENCES: dict[str, str | tuple[str, ...]] = {
     "{path} is neither in the folder nor in any snapshot": "{path} нет ни в папке, ни в снимках",
     "the source folder {source} cannot be read: {reason}": "исходная папка {source} не читается: {reason}",
     "check that it exists, is a folder, and that you may read it": "проверьте, что она есть, что это папка и что вам можно её читать",
+    "the store {path} holds the snapshots of {recorded}, which is not there now, and {source} does not look like it": "в хранилище {path} снимки {recorded}, которой сейчас нет, а {source} на неё не похожа",
+    "choose another backup folder, or, if it is the same project, say so: agsekit snapshots adopt --source-dir {source} --dest-dir {path}": "выберите другую папку для снимков или, если это тот же проект, скажите так: agsekit snapshots adopt --source-dir {source} --dest-dir {path}",
+    "a record has another number of links than of their targets": "число ссылок в записи не совпадает с числом их целей",
 }
