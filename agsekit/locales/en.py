@@ -15,6 +15,10 @@ CATALOGUE: dict[str, tuple[str, ...]] = {
         "Snapshot {id}: {changes} ({files} file, {size}).",
         "Snapshot {id}: {changes} ({files} files, {size}).",
     ),
+    "Brought back {count} paths; the agent goes on.": (
+        "Brought back {count} path; the agent goes on.",
+        "Brought back {count} paths; the agent goes on.",
+    ),
     "Delete {count} snapshots?": ("Delete {count} snapshot?", "Delete {count} snapshots?"),
     "Restored {count} paths into {folder}.": (
         "Restored {count} path into {folder}.",

@@ -5,7 +5,7 @@ A value is the sentence, or its forms for one, for two to four, and for more (se
 
 from __future__ import annotations
 
-from agsekit.locales.ru import application, commands, configuration, machines, snapshots, storage, wizard
+from agsekit.locales.ru import application, commands, configuration, guard, machines, snapshots, storage, wizard
 
 CATALOGUE: dict[str, str | tuple[str, ...]] = {
     **commands.SENTENCES,
@@ -14,5 +14,6 @@ CATALOGUE: dict[str, str | tuple[str, ...]] = {
     **configuration.SENTENCES,
     **application.SENTENCES,
     **storage.SENTENCES,
+    **guard.SENTENCES,
     **wizard.SENTENCES,
 }
