@@ -67,7 +67,7 @@ def describe(loss: Loss, folder: Path) -> str:
 def warn_of(context: Context, losses: Sequence[Loss], mount: Mount, *, ended: bool) -> None:
     """Say after a run what it destroyed, and how to get it back."""
     for loss in losses:
-        render.warn(describe(loss, mount.source))
+        render.warn(_("during the run: {what}").format(what=describe(loss, mount.source)))
     if ended:
         render.warn(_("The agent was ended for that (`guard: pause`)."))
     if losses:

@@ -180,3 +180,20 @@ def test_a_store_and_a_config_that_cannot_be_used_are_told_with_a_hint(user: Ord
         assert f"error: The configuration {world.config} cannot be read: Permission denied" in done.stderr
         assert "hint: " in done.stderr
     assert "Traceback" not in elsewhere.stderr + unreadable.stderr + run.stderr
+
+
+@pytest.mark.skipif(shutil.which("bwrap") is None, reason="needs bubblewrap")
+def test_a_guarded_run_is_stopped_and_ended_and_what_it_planted_is_put_back(user: OrdinaryUser) -> None:
+    world = user.world
+    write_files(world.project, {f"f{number}": "content\n" for number in range(40)})
+    if os.getuid() == 0:
+        for path in world.project.iterdir():
+            os.chown(path, NOBODY, NOBODY)
+    world.configure("echo evil > .envrc; rm f*; sleep 100", interval=0.005, guard=["pause", "quarantine"])
+
+    run = user.agsekit("run", "rogue")
+
+    assert run.returncode == 30, run.stderr
+    assert "40 of" in run.stderr
+    assert not (world.project / ".envrc").exists()
+    world.wait_for_nothing_left()

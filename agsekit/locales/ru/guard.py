@@ -7,6 +7,7 @@ SENTENCES: dict[str, str | tuple[str, ...]] = {
     "`guard: pause` ended the agent, because it destroyed too much": (
         "`guard: pause` завершил агента: тот уничтожил слишком много"
     ),
+    "during the run: {what}": "во время запуска: {what}",
     "An agent destroys files": "Агент уничтожает файлы",
     "Its VM is suspended, with all that runs in it.": "Его машина приостановлена со всем, что в ней работает.",
     "The agent is stopped.": "Агент остановлен.",
