@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import mmap
 import os
 import random
 import stat
@@ -274,6 +275,25 @@ def test_what_is_no_path_of_the_tree_makes_everything_be_looked_at(watched: Watc
 
     assert not result.partial
     assert result.changes.added == [b"elsewhere"]
+
+
+def test_a_file_that_was_named_is_read_even_if_no_clock_tells_that_it_was_written(watched: Watched) -> None:
+    path = watched.project.source / "folder" / "file"
+    _fill(watched.project.source, ["folder/file", "folder/other"])
+    os.link(path, watched.project.source / "second name")
+    watched.begin()
+    with path.open("r+b") as file, mmap.mmap(file.fileno(), 0) as memory:
+        memory[0] = ord("1")
+        time.sleep(0.05)  # until the stamp is old enough to be believed
+        first = watched.tell(b"folder/file")
+        memory[0] = ord("2")  # the page is not clean yet, so no file system hears of this
+
+    second = watched.tell(b"folder/file", b"folder")
+    settled = [watched.tell(b"folder/file"), watched.tell()]
+
+    assert watched.project.saved(first.snapshot) != watched.project.saved(second.snapshot)
+    assert watched.project.saved(second.snapshot) == watched.project.now()
+    assert [each.created for each in settled] == [False, False]
 
 
 def test_other_rules_make_everything_be_looked_at(watched: Watched) -> None:
