@@ -143,6 +143,8 @@ def _on_shared_descriptors(
     started = job.start(job.Start(command.argv, command.env, command.inherit, session, patience=patience))
     ending = _Ending(started)
     attention = _Attention(watcher, Foreground(started, signals, *terminal, None))
+    # ^C reaches a command that shares a terminal by itself; without one the signal was meant for agsekit alone.
+    hears_keys = session is job.Session.SHARED and _has_terminal()
     try:
         while True:
             waiting = [started.events, signals.descriptor, *(companion.descriptors if companion else ())]
@@ -156,7 +158,7 @@ def _on_shared_descriptors(
             for number in signals.arrived() if signals.descriptor in ready else ():
                 if number in _ENDING:
                     ending.add(number)
-                elif number in (signal.SIGINT, signal.SIGQUIT) and session is not job.Session.SHARED:
+                elif number in (signal.SIGINT, signal.SIGQUIT) and not hears_keys:
                     started.send(number)
             for event in started.read_events() if started.events in ready else ():
                 if event.kind == "exit":
@@ -167,6 +169,14 @@ def _on_shared_descriptors(
             attention.attend(ready)
     finally:
         started.close()
+
+
+def _has_terminal() -> bool:
+    try:
+        os.close(os.open("/dev/tty", os.O_RDWR | os.O_NOCTTY))
+    except OSError:
+        return False
+    return True
 
 
 def _wants_attention(companion: Companion, ready: Sequence[int]) -> bool:

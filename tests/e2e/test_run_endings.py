@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import signal
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -121,11 +122,12 @@ def test_a_signal_ends_the_run_in_order(busy: World, number: signal.Signals, ter
     assert_last_state_is_saved(busy)
 
 
-def test_an_interrupt_of_the_whole_group_ends_the_run_without_a_terminal(busy: World) -> None:
+@pytest.mark.parametrize("interrupt", [os.kill, os.killpg], ids=["agsekit", "group"])
+def test_an_interrupt_ends_the_run_without_a_terminal(busy: World, interrupt: Callable[[int, int], None]) -> None:
     process = busy.start("run", "rogue", cwd=busy.project)
     wait_until((busy.project / "last.txt").exists)
 
-    os.killpg(process.pid, signal.SIGINT)
+    interrupt(process.pid, signal.SIGINT)
     done = busy.finish(process)
 
     assert done.code == 130
