@@ -16,6 +16,7 @@ from pathlib import Path
 from agsekit_storage import durable, journal
 from agsekit_storage.changes import ContentReader, Digest
 from agsekit_storage.model import CTIME, MODE, NO_DIGEST, SIZE, Folder, Tree, in_walk_order, join
+from agsekit_storage.overview import mark_racy
 from agsekit_storage.settings import PRIVATE
 
 FILES = 500
@@ -92,14 +93,9 @@ def _known(before: Tree, path: bytes, name: bytes) -> bytes:
 def _mark(store: Path, before: Tree, tree: Tree, found: list[tuple[bytes, int]]) -> list[bytes]:
     paths = []
     for path, position in found:
-        if tree.folders[path] is before.folders.get(path):
-            # It is about to change, and the tree before must not.
-            tree.folders[path] = tree.folders[path].without(frozenset())
-        folder = tree.folders[path]
-        row = folder.row(position)
-        row[CTIME] = 0
-        folder.set_row(position, row)
-        paths.append(join(path, folder.names[position]))
+        name = tree.folders[path].names[position]
+        mark_racy(tree, before, path, name)
+        paths.append(join(path, name))
     journal.note_paths(store, "silent-change", paths)
     return paths
 

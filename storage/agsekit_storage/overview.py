@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
 from agsekit_storage.ignore import IGNORE_FILE
-from agsekit_storage.model import CTIME, MODE, SIZE, WIDTH, Folder, Tree, join
+from agsekit_storage.model import CTIME, INODE, MODE, NLINK, SIZE, WIDTH, Folder, Tree, join, split
 
 _KIND = 0o170000
 
@@ -103,6 +103,43 @@ def follow(tree: Tree, before: Tree, differing: Iterable[bytes]) -> None:
             tree.uncertain.forget(path)
             if path in tree.folders:
                 tree.uncertain.note(path, tree.folders[path])
+
+
+def doubt(tree: Tree, before: Tree, paths: Iterable[bytes]) -> set[bytes]:
+    """Have the contents compared of files that look as they did before; return the folders that are marked for it.
+
+    Writing through a mapping of the memory moves no clock while the page is not clean, on some file systems never:
+    for a file of which it is known that somebody wrote to it, the columns prove nothing.
+    """
+    doubted = {path for path in paths if _looks_unchanged(tree, before, path)}
+    linked = {tree.row(path)[INODE] for path in doubted if tree.row(path)[NLINK] > 1}
+    for folder in tree.folders if linked else ():
+        for name, inode in zip(tree.folders[folder].names, tree.folders[folder].stats[INODE::WIDTH]):
+            if inode in linked and _looks_unchanged(tree, before, join(folder, name)):
+                doubted.add(join(folder, name))
+    for path in doubted:
+        mark_racy(tree, before, *split(path))
+    return {split(path)[0] for path in doubted}
+
+
+def mark_racy(tree: Tree, before: Tree, path: bytes, name: bytes) -> None:
+    """Note of a file in a folder of a tree that its columns prove nothing."""
+    if tree.folders[path] is before.folders.get(path):
+        # It is about to change, and the tree before must not.
+        tree.folders[path] = tree.folders[path].copy()
+    folder = tree.folders[path]
+    position = folder.position(name)
+    row = folder.row(position)
+    row[CTIME] = 0
+    folder.set_row(position, row)
+
+
+def _looks_unchanged(tree: Tree, before: Tree, path: bytes) -> bool:
+    try:
+        row = tree.row(path)
+        return stat.S_ISREG(row[MODE]) and row[CTIME] != 0 and row == before.row(path)
+    except KeyError:
+        return False
 
 
 def _count(folder: Folder) -> tuple[int, int]:

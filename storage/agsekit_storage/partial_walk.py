@@ -34,7 +34,7 @@ from agsekit_storage.model import (
     split,
     stat_row,
 )
-from agsekit_storage.overview import uncertain_of
+from agsekit_storage.overview import doubt, uncertain_of
 from agsekit_storage.walk import Walk, listing, no_garbage_collection
 
 
@@ -77,7 +77,7 @@ def walk_dirty(
             return None
     for problem in problems:
         on_problem(problem)
-    return found
+    return PartialTree(found.tree, found.differing | doubt(found.tree, previous, dirty))
 
 
 class _PartialWalk(Walk):
@@ -208,7 +208,6 @@ class _PartialWalk(Walk):
                 new = self._judge(fd, path, rules, (status.st_ino, status.st_ctime_ns), listing(fd))
             else:
                 new = self._judge_names(fd, path, rules, old, names)
-            new = self._doubt(path, old, new, names)
         except OSError as error:
             if not path:
                 raise
@@ -265,21 +264,6 @@ class _PartialWalk(Walk):
                 folder.put(name, row, link)
         folder.ignored = list(ignored)
         return old if old.same_as(folder) else folder
-
-    def _doubt(self, path: bytes, old: Folder, new: Folder, names: Iterable[bytes]) -> Folder:
-        """Have the contents compared of files that were named, and look as they did before.
-
-        Writing through a mapping of the memory moves no clock as long as the page is not clean: somebody saw the
-        file being closed, and the columns need not show that anything was written.
-        """
-        for name in names:
-            row = _row_of(new, name)
-            if row and row[CTIME] and stat.S_ISREG(row[MODE]) and row == _row_of(old, name):
-                if new is old:
-                    new = old.copy()
-                row[CTIME] = 0
-                new.set_row(new.position(name), row)
-        return new
 
     def _take_over(
         self, cursor: FolderCursor, path: bytes, old: Folder, new: Folder, names: AbstractSet[bytes]

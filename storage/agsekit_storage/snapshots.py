@@ -18,7 +18,7 @@ from agsekit_storage.events import Met, OnEvent, Waiting, Walked, ignore_events
 from agsekit_storage.ignore import IgnoreRules
 from agsekit_storage.memory import Memory, give_back
 from agsekit_storage.model import MTIME, Changes, Problem, Row, Snapshot, Tree, split
-from agsekit_storage.overview import follow
+from agsekit_storage.overview import doubt, follow
 from agsekit_storage.partial_walk import walk_dirty
 from agsekit_storage.preflight import (
     MOST_LOST,
@@ -217,7 +217,10 @@ def _look(
         )
         if found:
             return found
-    return walk(source, rules, previous=before, frozen=force.frozen, overrides=overrides, on_problem=meet), None
+    tree = walk(source, rules, previous=before, frozen=force.frozen, overrides=overrides, on_problem=meet)
+    if before is not None and dirty is not None:
+        doubt(tree, before, dirty)
+    return tree, None
 
 
 def _differing(

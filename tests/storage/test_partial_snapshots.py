@@ -277,7 +277,10 @@ def test_what_is_no_path_of_the_tree_makes_everything_be_looked_at(watched: Watc
     assert result.changes.added == [b"elsewhere"]
 
 
-def test_a_file_that_was_named_is_read_even_if_no_clock_tells_that_it_was_written(watched: Watched) -> None:
+@pytest.mark.parametrize("more", [(), (b".backupignore",)], ids=["alone", "in a look at everything"])
+def test_a_file_that_was_named_is_read_even_if_no_clock_tells_that_it_was_written(
+    watched: Watched, more: Sequence[bytes]
+) -> None:
     path = watched.project.source / "folder" / "file"
     _fill(watched.project.source, ["folder/file", "folder/other"])
     os.link(path, watched.project.source / "second name")
@@ -288,7 +291,7 @@ def test_a_file_that_was_named_is_read_even_if_no_clock_tells_that_it_was_writte
         first = watched.tell(b"folder/file")
         memory[0] = ord("2")  # the page is not clean yet, so no file system hears of this
 
-    second = watched.tell(b"folder/file", b"folder")
+    second = watched.tell(b"folder/file", b"folder", *more)
     settled = [watched.tell(b"folder/file"), watched.tell()]
 
     assert watched.project.saved(first.snapshot) != watched.project.saved(second.snapshot)
