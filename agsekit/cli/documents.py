@@ -7,7 +7,7 @@ from collections.abc import Collection, Sequence
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any
 
-from agsekit_storage.model import SIZE
+from agsekit_storage.tree import SIZE
 
 if TYPE_CHECKING:
     from agsekit.protection.risky import Risk

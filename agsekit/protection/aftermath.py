@@ -10,11 +10,12 @@ from agsekit.i18n import _, sentence_and_hint
 from agsekit.protection.risky import Risk, find_risky
 from agsekit.protection.target import Target
 from agsekit_storage.errors import StorageError
-from agsekit_storage.model import Changes, Snapshot, Tree
+from agsekit_storage.model import Changes, Snapshot
 from agsekit_storage.restore import RestoreRequest, restore
 from agsekit_storage.snapshots import DEFAULT_WAIT
 from agsekit_storage.store import Store
 from agsekit_storage.textdiff import stored_content
+from agsekit_storage.tree import Tree
 
 
 @dataclass(frozen=True)

@@ -11,12 +11,13 @@ from agsekit.protection.target import Target
 from agsekit_storage.changes import compare_stored
 from agsekit_storage.errors import SourceUnavailable
 from agsekit_storage.events import OnEvent
-from agsekit_storage.model import Changes, Snapshot, Tree
+from agsekit_storage.model import Changes, Snapshot
 from agsekit_storage.preflight import FEWEST, lost_files
 from agsekit_storage.restore import Narrowing, RestoreRequest, restore
 from agsekit_storage.restore_plan import Plan
 from agsekit_storage.snapshots import Result
 from agsekit_storage.store import Store
+from agsekit_storage.tree import Tree
 
 _CALM = 0.1
 """While less than this part of what counts as a loss is gone, a snapshot is a good one to go back to."""

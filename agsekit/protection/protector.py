@@ -26,9 +26,10 @@ from agsekit.watching.watcher import CannotWatch
 from agsekit_storage.changes import compare_stored
 from agsekit_storage.errors import StorageError
 from agsekit_storage.ignore import IGNORE_FILE
-from agsekit_storage.model import Changes, split
+from agsekit_storage.model import Changes
 from agsekit_storage.rule_trust import settle
 from agsekit_storage.snapshots import DEFAULT_WAIT, Result, take_snapshot
+from agsekit_storage.tree import split
 
 _STOP = b"s"
 _LOOKS = 5

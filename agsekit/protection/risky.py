@@ -15,9 +15,10 @@ from dataclasses import dataclass
 from typing import Optional
 
 from agsekit.protection import git_config
-from agsekit_storage.model import MODE, Changes, Entry, Tree, split
+from agsekit_storage.model import Changes
 from agsekit_storage.restore_plan import find, parents
 from agsekit_storage.textdiff import ReadContent
+from agsekit_storage.tree import MODE, Entry, Tree, split
 
 _LARGEST = 1024 * 1024
 """Bytes of a content that is looked into; nobody writes such a file that long by hand."""

@@ -22,10 +22,11 @@ from agsekit_storage.errors import StorageError, explained
 from agsekit_storage.events import OnEvent
 from agsekit_storage.ignore import IGNORE_FILE
 from agsekit_storage.memory import Memory
-from agsekit_storage.model import Changes, Problem, Snapshot, Tree, split
+from agsekit_storage.model import Changes, Problem, Snapshot
 from agsekit_storage.rule_trust import UntrustedRule, settle, would_hide
 from agsekit_storage.snapshots import DEFAULT_WAIT, THIS, Request, Result, take_snapshot
 from agsekit_storage.store import Store
+from agsekit_storage.tree import Tree, split
 
 
 @dataclass(frozen=True)

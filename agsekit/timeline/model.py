@@ -8,9 +8,10 @@ from dataclasses import dataclass
 
 from agsekit_storage.errors import StorageError
 from agsekit_storage.history import History
-from agsekit_storage.model import Changes, Snapshot, Tree
+from agsekit_storage.model import Changes, Snapshot
 from agsekit_storage.store import Store
 from agsekit_storage.textdiff import FileDiff, diff_files, stored_content
+from agsekit_storage.tree import Tree
 
 SIGNS = ("added", "modified", "metadata", "removed")
 

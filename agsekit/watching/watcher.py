@@ -13,7 +13,7 @@ from agsekit.watching import inotify
 from agsekit.watching.inotify import Event, Inotify
 from agsekit_storage.cursor import EXHAUSTED, FolderCursor
 from agsekit_storage.ignore import FolderRules, IgnoreRules, Verdict
-from agsekit_storage.model import join, split
+from agsekit_storage.tree import join, split
 
 MOST_WATCHES = 250_000
 """A source with more folders is not watched: each needs about a kilobyte of the kernel's memory."""

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING
 
 from agsekit_storage.cursor import FolderCursor
 from agsekit_storage.errors import StoreDamaged, StoreRefused
-from agsekit_storage.model import MODE, MTIME, SIZE, Tree, split
 from agsekit_storage.settings import Settings, identity_of
+from agsekit_storage.tree import MODE, MTIME, SIZE, Tree, split
 
 if TYPE_CHECKING:
     from agsekit_storage.store import Store

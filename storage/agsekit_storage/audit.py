@@ -15,9 +15,9 @@ from pathlib import Path
 
 from agsekit_storage import durable, journal
 from agsekit_storage.changes import ContentReader, Digest
-from agsekit_storage.model import CTIME, MODE, NO_DIGEST, SIZE, Folder, Tree, in_walk_order, join
 from agsekit_storage.overview import mark_racy
 from agsekit_storage.settings import PRIVATE
+from agsekit_storage.tree import CTIME, MODE, NO_DIGEST, SIZE, Folder, Tree, in_walk_order, join
 
 FILES = 500
 """As many are read for one snapshot."""

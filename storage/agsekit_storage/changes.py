@@ -11,7 +11,8 @@ from typing import NamedTuple, Optional, Protocol
 from agsekit_storage import xattr
 from agsekit_storage.content import digest_of, open_regular
 from agsekit_storage.cursor import EXHAUSTED, FolderCursor
-from agsekit_storage.model import (
+from agsekit_storage.model import Changes
+from agsekit_storage.tree import (
     CTIME,
     GID,
     INODE,
@@ -22,7 +23,6 @@ from agsekit_storage.model import (
     SIZE,
     UID,
     WIDTH,
-    Changes,
     Folder,
     Row,
     Tree,

@@ -16,8 +16,8 @@ from typing import Any, NamedTuple, Optional
 
 from agsekit_storage.errors import StoreDamaged
 from agsekit_storage.ignore import IGNORE_FILE
-from agsekit_storage.model import CTIME, DIGEST_SIZE, MODE, WIDTH, Folder
 from agsekit_storage.overview import Uncertain
+from agsekit_storage.tree import CTIME, DIGEST_SIZE, MODE, WIDTH, Folder
 
 _ALL_AT_ONCE = 256
 """From this many folders on it pays to turn all columns into rows."""

@@ -13,7 +13,7 @@ from typing import NamedTuple, Optional
 
 from agsekit_storage import xattr
 from agsekit_storage.blocks import BLOCK, ReadFailed, read_blocks, read_exactly, write_all
-from agsekit_storage.model import DIGEST_SIZE, GID, MODE, MTIME, UID, Row, clamp_row, stat_row
+from agsekit_storage.tree import DIGEST_SIZE, GID, MODE, MTIME, UID, Row, clamp_row, stat_row
 
 _TRIES = 4
 _PAUSE = 0.03

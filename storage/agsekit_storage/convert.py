@@ -21,11 +21,12 @@ from agsekit_storage.durable import remove_tree
 from agsekit_storage.errors import StorageError, explained
 from agsekit_storage.events import ignore_events
 from agsekit_storage.ignore import IgnoreRules
-from agsekit_storage.model import MODE, NO_DIGEST, Folder, Snapshot, Tree
+from agsekit_storage.model import Snapshot
 from agsekit_storage.restore_apply import Applier
 from agsekit_storage.restore_plan import plan_restore
 from agsekit_storage.store import Store
 from agsekit_storage.succession import stage_of
+from agsekit_storage.tree import MODE, NO_DIGEST, Folder, Tree
 from agsekit_storage.walk import walk
 
 

@@ -11,10 +11,11 @@ from typing import Optional
 from agsekit_storage.changes import compare, compare_stored
 from agsekit_storage.errors import SnapshotNotFound, StoreDamaged
 from agsekit_storage.ignore import IgnoreRules
-from agsekit_storage.model import MODE, Changes, Entry, Snapshot, Tree
+from agsekit_storage.model import Changes, Snapshot
 from agsekit_storage.restore_plan import find
 from agsekit_storage.rule_trust import rules_in_force
 from agsekit_storage.store import Store
+from agsekit_storage.tree import MODE, Entry, Tree
 from agsekit_storage.walk import walk
 
 

@@ -6,7 +6,8 @@ import sys
 from contextlib import suppress
 from typing import Optional
 
-from agsekit_storage.model import Snapshot, Tree
+from agsekit_storage.model import Snapshot
+from agsekit_storage.tree import Tree
 
 _PRUNE_EVERY = 300.0
 

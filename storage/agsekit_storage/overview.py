@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
 from agsekit_storage.ignore import IGNORE_FILE
-from agsekit_storage.model import CTIME, INODE, MODE, NLINK, SIZE, WIDTH, Folder, Tree, join, split
+from agsekit_storage.tree import CTIME, INODE, MODE, NLINK, SIZE, WIDTH, Folder, Tree, join, split
 
 _KIND = 0o170000
 

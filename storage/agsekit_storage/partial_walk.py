@@ -17,14 +17,15 @@ from typing import NamedTuple, Optional
 from agsekit_storage.cursor import EXHAUSTED, FolderCursor
 from agsekit_storage.ignore import IGNORE_FILE, FolderRules, IgnoreRules, Verdict
 from agsekit_storage.ignore_file import RuleSource
-from agsekit_storage.model import (
+from agsekit_storage.model import Problem
+from agsekit_storage.overview import doubt, uncertain_of
+from agsekit_storage.tree import (
     CTIME,
     INODE,
     MODE,
     NLINK,
     WIDTH,
     Folder,
-    Problem,
     Row,
     Tree,
     clamp_row,
@@ -34,7 +35,6 @@ from agsekit_storage.model import (
     split,
     stat_row,
 )
-from agsekit_storage.overview import doubt, uncertain_of
 from agsekit_storage.walk import Walk, listing, no_garbage_collection
 
 

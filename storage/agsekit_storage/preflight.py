@@ -11,7 +11,8 @@ from typing import Optional
 from agsekit_storage.changes import Comparison
 from agsekit_storage.cursor import FolderCursor
 from agsekit_storage.errors import StorageError
-from agsekit_storage.model import INODE, MODE, NLINK, SIZE, WIDTH, Changes, Problem, Row, Tree, join, split
+from agsekit_storage.model import Changes, Problem
+from agsekit_storage.tree import INODE, MODE, NLINK, SIZE, WIDTH, Row, Tree, join, split
 
 HUGE = 512 * 1024**2
 """Bytes; larger files are named at the first snapshot, since they are rarely worth a place in every one."""

@@ -11,10 +11,11 @@ from agsekit_storage import journal
 from agsekit_storage.errors import StoreDamaged
 from agsekit_storage.events import CapUnmet, OnEvent, Waiting, ignore_events
 from agsekit_storage.history import History
-from agsekit_storage.model import MODE, SIZE, Snapshot, Tree
+from agsekit_storage.model import Snapshot
 from agsekit_storage.restore_plan import find
 from agsekit_storage.retention import Decision, Policy, decide, most_crowded
 from agsekit_storage.store import Store
+from agsekit_storage.tree import MODE, SIZE, Tree
 
 
 def plan_prune(store: Store, policy: Policy, *, now: float, on_event: OnEvent = ignore_events) -> list[Decision]:

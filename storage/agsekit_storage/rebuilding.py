@@ -11,8 +11,9 @@ from agsekit_storage.events import Met, OnEvent, ignore_events
 from agsekit_storage.foreign import read_tree
 from agsekit_storage.ignore import IGNORE_FILE
 from agsekit_storage.ignore_file import read_ignore_file
-from agsekit_storage.model import Problem, Snapshot, Tree
+from agsekit_storage.model import Problem, Snapshot
 from agsekit_storage.store import Store
+from agsekit_storage.tree import Tree
 
 
 def tree_to_restore(

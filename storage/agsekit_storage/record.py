@@ -35,8 +35,8 @@ from typing import Any, BinaryIO, Optional
 
 from agsekit_storage.columns import Columns, Sections
 from agsekit_storage.errors import StoreDamaged
-from agsekit_storage.model import WIDTH, Folder, Tree, in_walk_order
 from agsekit_storage.overview import Totals
+from agsekit_storage.tree import WIDTH, Folder, Tree, in_walk_order
 
 MAGIC = b"agsekit-tree 1\n"
 _LARGEST_HEADER = 16 * 1024 * 1024

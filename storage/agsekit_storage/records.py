@@ -11,8 +11,8 @@ from typing import Optional
 
 from agsekit_storage import durable, naming, record
 from agsekit_storage.errors import StoreDamaged
-from agsekit_storage.model import Tree
 from agsekit_storage.overview import totals_of
+from agsekit_storage.tree import Tree
 
 _FEW = 32
 """So many changed folders never pay for a whole tree of their own."""

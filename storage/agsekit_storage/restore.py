@@ -14,7 +14,7 @@ from agsekit_storage.changes import compare
 from agsekit_storage.errors import StorageError, StoreRefused, explained
 from agsekit_storage.events import OnEvent, Waiting, ignore_events
 from agsekit_storage.ignore import IgnoreRules
-from agsekit_storage.model import GID, MODE, MTIME, UID, Problem, Snapshot, Tree
+from agsekit_storage.model import Problem, Snapshot
 from agsekit_storage.rebuilding import tree_to_restore
 from agsekit_storage.restore_access import make_accessible
 from agsekit_storage.restore_apply import Applier
@@ -23,6 +23,7 @@ from agsekit_storage.restore_plan import Plan, find, plan_everything, plan_resto
 from agsekit_storage.rule_trust import rules_hold, rules_in_force
 from agsekit_storage.snapshots import DEFAULT_WAIT, THIS, Request, Result, snapshot_under_lock
 from agsekit_storage.store import Store
+from agsekit_storage.tree import GID, MODE, MTIME, UID, Tree
 from agsekit_storage.walk import walk
 
 

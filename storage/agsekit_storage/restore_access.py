@@ -7,8 +7,9 @@ import stat
 from collections.abc import Callable, Iterable
 
 from agsekit_storage.cursor import FolderCursor
-from agsekit_storage.model import MODE, Problem, Tree, join, split
+from agsekit_storage.model import Problem
 from agsekit_storage.restore_plan import find
+from agsekit_storage.tree import MODE, Tree, join, split
 
 _NEEDED = {stat.S_IFREG: stat.S_IRUSR, stat.S_IFDIR: stat.S_IRUSR | stat.S_IXUSR}
 

@@ -14,9 +14,10 @@ from agsekit_storage.cursor import FolderCursor
 from agsekit_storage.durable import sync_file_system
 from agsekit_storage.errors import StoreDamaged
 from agsekit_storage.events import Met, OnEvent, Progress
-from agsekit_storage.model import INODE, MODE, Entry, Problem, Row, Tree, in_walk_order, split
+from agsekit_storage.model import Problem
 from agsekit_storage.restore_guard import EditedMeanwhile, SavedState
 from agsekit_storage.restore_plan import TEMPORARY, Plan, find, hard_link_groups
+from agsekit_storage.tree import INODE, MODE, Entry, Row, Tree, in_walk_order, split
 
 _FATAL = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EMFILE, errno.ENFILE, errno.ENOMEM)
 _NO_LINK_HERE = (errno.EMLINK, errno.EPERM, errno.ENOENT, errno.EXDEV, errno.ENOTSUP, errno.ENOSYS)

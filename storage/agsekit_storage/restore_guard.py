@@ -7,7 +7,7 @@ import stat
 import time
 from typing import Optional
 
-from agsekit_storage.model import CTIME, INODE, MODE, MTIME, NLINK, SIZE, Tree, clamp_row, stat_row
+from agsekit_storage.tree import CTIME, INODE, MODE, MTIME, NLINK, SIZE, Tree, clamp_row, stat_row
 
 
 class EditedMeanwhile(Exception):

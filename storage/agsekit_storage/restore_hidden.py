@@ -10,8 +10,9 @@ from dataclasses import replace
 from typing import Optional
 
 from agsekit_storage.ignore import IgnoreRules, Verdict
-from agsekit_storage.model import MODE, Problem, Tree
+from agsekit_storage.model import Problem
 from agsekit_storage.restore_plan import find
+from agsekit_storage.tree import MODE, Tree
 
 _SPECIAL = re.compile(r"([\\*?\[])")
 

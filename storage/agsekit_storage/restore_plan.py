@@ -8,20 +8,9 @@ from dataclasses import dataclass, field
 
 from agsekit_storage.changes import Comparison
 from agsekit_storage.errors import SnapshotNotFound
-from agsekit_storage.model import (
-    INODE,
-    MODE,
-    NLINK,
-    WIDTH,
-    Entry,
-    Problem,
-    Tree,
-    folders_below,
-    in_walk_order,
-    join,
-    split,
-)
+from agsekit_storage.model import Problem
 from agsekit_storage.overview import missing_of
+from agsekit_storage.tree import INODE, MODE, NLINK, WIDTH, Entry, Tree, folders_below, in_walk_order, join, split
 
 TEMPORARY = b".agsekit-restore-"
 """How the names of files begin that a restore is writing; a crash may leave one."""

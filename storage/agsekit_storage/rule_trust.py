@@ -19,9 +19,10 @@ from agsekit_storage.cursor import FolderCursor
 from agsekit_storage.ignore import IGNORE_FILE, IgnoreRules
 from agsekit_storage.ignore_file import read_ignore_file
 from agsekit_storage.journal import note_paths
-from agsekit_storage.model import Changes, Tree, join, split
+from agsekit_storage.model import Changes
 from agsekit_storage.settings import PRIVATE
 from agsekit_storage.store import Store
+from agsekit_storage.tree import Tree, join, split
 from agsekit_storage.walk import walk
 
 _NAME = "untrusted-rules.json"

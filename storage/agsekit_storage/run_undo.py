@@ -15,11 +15,12 @@ from typing import Optional
 from agsekit_storage.changes import compare, compare_stored
 from agsekit_storage.errors import SourceUnavailable, StorageError
 from agsekit_storage.events import OnEvent, ignore_events
-from agsekit_storage.model import MODE, Changes, Snapshot, Tree
+from agsekit_storage.model import Changes, Snapshot
 from agsekit_storage.restore import Narrowing, Restored, RestoreRequest, preview_restore, restore
 from agsekit_storage.restore_plan import Plan, find, parents, selected
 from agsekit_storage.run_log import Run, ends_of
 from agsekit_storage.store import Store
+from agsekit_storage.tree import MODE, Tree
 
 
 @dataclass(frozen=True)

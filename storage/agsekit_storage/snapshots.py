@@ -17,7 +17,7 @@ from agsekit_storage.errors import StorageError, StoreDamaged, explained
 from agsekit_storage.events import Met, OnEvent, Waiting, Walked, ignore_events
 from agsekit_storage.ignore import IgnoreRules
 from agsekit_storage.memory import Memory, give_back
-from agsekit_storage.model import MTIME, Changes, Problem, Row, Snapshot, Tree, split
+from agsekit_storage.model import Changes, Problem, Snapshot
 from agsekit_storage.overview import doubt, follow
 from agsekit_storage.partial_walk import walk_dirty
 from agsekit_storage.preflight import (
@@ -33,6 +33,7 @@ from agsekit_storage.pruning import prune_under_lock
 from agsekit_storage.retention import Policy
 from agsekit_storage.rule_trust import RulesInForce, newly_hidden, refresh, rules_in_force
 from agsekit_storage.store import Store
+from agsekit_storage.tree import MTIME, Row, Tree, split
 from agsekit_storage.walk import walk
 
 THIS = "this"

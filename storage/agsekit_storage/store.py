@@ -15,11 +15,12 @@ from agsekit_storage.backends.base import Backend
 from agsekit_storage.errors import SnapshotNotFound, SourceUnavailable, StoreDamaged, StoreRefused, explained
 from agsekit_storage.guards import check_apart
 from agsekit_storage.headers import header_of, in_order, snapshot_of
-from agsekit_storage.model import Snapshot, Tree
+from agsekit_storage.model import Snapshot
 from agsekit_storage.pins import Pins
 from agsekit_storage.records import Records
 from agsekit_storage.registry import backend_factory
 from agsekit_storage.settings import PRIVATE, Settings
+from agsekit_storage.tree import Tree
 
 _WAIT = 600.0
 """Seconds that a new store, or one whose source was moved, waits for another writer."""

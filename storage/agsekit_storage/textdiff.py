@@ -13,9 +13,10 @@ from typing import IO, Optional
 from agsekit_storage.blocks import ReadFailed
 from agsekit_storage.content import NotARegularFile, open_regular
 from agsekit_storage.cursor import FolderCursor
-from agsekit_storage.model import MODE, SIZE, Changes, Entry, Snapshot, Tree, split
+from agsekit_storage.model import Changes, Snapshot
 from agsekit_storage.restore_plan import find
 from agsekit_storage.store import Store
+from agsekit_storage.tree import MODE, SIZE, Entry, Tree, split
 
 _LARGEST_TEXT = 4 * 1024 * 1024
 """Bytes; nobody reads the diff of a larger file, and computing it can take minutes."""

@@ -17,7 +17,7 @@ from agsekit_storage.changes import compare, compare_stored
 from agsekit_storage.errors import SnapshotNotFound, StoreDamaged, explained
 from agsekit_storage.events import OnEvent, Waiting, ignore_events
 from agsekit_storage.ignore import IgnoreRules
-from agsekit_storage.model import Changes, Snapshot, Tree, split
+from agsekit_storage.model import Changes, Snapshot
 from agsekit_storage.restore import (
     Restored,
     RestoreRequest,
@@ -32,6 +32,7 @@ from agsekit_storage.rule_trust import rules_in_force
 from agsekit_storage.settings import PRIVATE
 from agsekit_storage.snapshots import DEFAULT_WAIT, THIS, Request, snapshot_under_lock
 from agsekit_storage.store import Store
+from agsekit_storage.tree import Tree, split
 from agsekit_storage.walk import walk
 
 

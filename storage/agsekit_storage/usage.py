@@ -8,9 +8,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from agsekit_storage.history import History
-from agsekit_storage.model import MODE, SIZE, Snapshot
+from agsekit_storage.model import Snapshot
 from agsekit_storage.restore_plan import find
 from agsekit_storage.store import Store
+from agsekit_storage.tree import MODE, SIZE
 
 _WORTH_IT = 0.02
 """A rule that saves less than this share of the store is not worth a line."""

@@ -18,18 +18,8 @@ from agsekit_storage.cursor import EXHAUSTED, FolderCursor
 from agsekit_storage.errors import SourceUnavailable
 from agsekit_storage.ignore import IGNORE_FILE, FolderRules, IgnoreRules, Verdict
 from agsekit_storage.ignore_file import RuleSource
-from agsekit_storage.model import (
-    CTIME,
-    MODE,
-    WIDTH,
-    Folder,
-    Problem,
-    Tree,
-    clamp_row,
-    join,
-    split,
-    stat_row,
-)
+from agsekit_storage.model import Problem
+from agsekit_storage.tree import CTIME, MODE, WIDTH, Folder, Tree, clamp_row, join, split, stat_row
 
 _KIND = 0o170000
 _pack_row = struct.Struct(f"{WIDTH}q").pack

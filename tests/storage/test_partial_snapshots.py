@@ -20,9 +20,9 @@ import pytest
 
 from agsekit_storage.errors import StorageError
 from agsekit_storage.memory import Memory
-from agsekit_storage.model import CTIME, WIDTH, Tree
 from agsekit_storage.overview import totals_of, uncertain_of
 from agsekit_storage.snapshots import Request, Result, take_snapshot
+from agsekit_storage.tree import CTIME, WIDTH, Tree
 from tests.support.children import fail_at_call, value_from_child, without_rights
 from tests.support.projects import Project
 from tests.support.trees import Editor, make_nasty_tree, without_times, write

@@ -17,9 +17,9 @@ from agsekit_storage import naming, record
 from agsekit_storage.durable import remove_tree
 from agsekit_storage.errors import SnapshotNotFound, StorageError, StoreDamaged, StoreLocked, StoreRefused
 from agsekit_storage.lock import exclusive
-from agsekit_storage.model import INODE, MTIME, Tree, clamp_row
 from agsekit_storage.restore import RestoreRequest, restore
 from agsekit_storage.store import Store
+from agsekit_storage.tree import INODE, MTIME, Tree, clamp_row
 from tests.support.children import run_in_child, value_from_child, without_rights
 from tests.support.projects import Project
 from tests.support.trees import copy_tree, describe

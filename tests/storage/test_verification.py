@@ -12,8 +12,8 @@ import pytest
 from agsekit_storage.convert import convert
 from agsekit_storage.durable import remove_tree
 from agsekit_storage.errors import StorageError
-from agsekit_storage.model import NO_DIGEST
 from agsekit_storage.store import Store
+from agsekit_storage.tree import NO_DIGEST
 from agsekit_storage.verification import verify
 from tests.support.children import fail_at_call, kill_at_call, run_in_child, value_from_child, without_rights
 from tests.support.projects import Project

@@ -8,10 +8,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Optional
 
-from agsekit_storage.model import Snapshot, Tree
+from agsekit_storage.model import Snapshot
 from agsekit_storage.restore import Restored, RestoreRequest, restore, restore_to
 from agsekit_storage.snapshots import Request, Result, take_snapshot
 from agsekit_storage.store import Store
+from agsekit_storage.tree import Tree
 from tests.support.trees import Description, describe, saved_part
 
 

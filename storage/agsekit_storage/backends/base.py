@@ -9,7 +9,8 @@ from typing import Optional, Protocol
 
 from agsekit_storage.changes import Comparison, Digest
 from agsekit_storage.events import OnEvent
-from agsekit_storage.model import Problem, Snapshot, Tree
+from agsekit_storage.model import Problem, Snapshot
+from agsekit_storage.tree import Tree
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,8 @@ from agsekit_storage.backends.git_objects import ObjectReader, read_tree, tree_o
 from agsekit_storage.backends.git_pack import BLOB, object_id
 from agsekit_storage.backends.git_trees import FOLDER, git_mode
 from agsekit_storage.errors import StoreDamaged
-from agsekit_storage.model import MODE, NO_DIGEST, WIDTH, Folder, Problem, Tree, join
+from agsekit_storage.model import Problem
+from agsekit_storage.tree import MODE, NO_DIGEST, WIDTH, Folder, Tree, join
 
 
 class GitCheck:

@@ -10,7 +10,7 @@ from agsekit_storage.backends.git_names import escape
 from agsekit_storage.backends.git_objects import ObjectReader, read_tree, tree_of
 from agsekit_storage.backends.git_trees import FOLDER
 from agsekit_storage.errors import StoreDamaged
-from agsekit_storage.model import split
+from agsekit_storage.tree import split
 
 _REMEMBERED_FOLDERS = 256
 

@@ -21,7 +21,8 @@ from agsekit_storage.backends.git_repository import WORTH_REPACKING, Repository
 from agsekit_storage.backends.git_writer import GitWriter
 from agsekit_storage.changes import Digest
 from agsekit_storage.errors import StoreDamaged
-from agsekit_storage.model import Problem, Tree
+from agsekit_storage.model import Problem
+from agsekit_storage.tree import Tree
 
 if TYPE_CHECKING:
     from agsekit_storage.backends.git_objects import ObjectReader

@@ -12,7 +12,7 @@ from typing import Optional
 
 from agsekit_storage.backends.git_names import escape
 from agsekit_storage.backends.git_pack import BLOB, TREE, PackWriter, object_id
-from agsekit_storage.model import MODE, NO_DIGEST, WIDTH, Folder, Tree, in_walk_order, join, split
+from agsekit_storage.tree import MODE, NO_DIGEST, WIDTH, Folder, Tree, in_walk_order, join, split
 
 FOLDER, _LINK, _FILE, _PROGRAM = b"40000", b"120000", b"100644", b"100755"
 

@@ -14,7 +14,8 @@ from agsekit_storage.backends.git_trees import TreeBuilder
 from agsekit_storage.backends.saving import SourceFiles, Vanished, by_folder, remember
 from agsekit_storage.blocks import read_exactly
 from agsekit_storage.content import CREATE_FLAGS, Saved, copy_content, open_regular, settle
-from agsekit_storage.model import DIGEST_SIZE, INODE, MODE, NLINK, NO_DIGEST, WIDTH, Problem, join, split
+from agsekit_storage.model import Problem
+from agsekit_storage.tree import DIGEST_SIZE, INODE, MODE, NLINK, NO_DIGEST, WIDTH, join, split
 
 _MANY = 200
 """From this many files on it pays to look whether the snapshot before holds their contents: a folder was moved."""

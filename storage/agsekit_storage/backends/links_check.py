@@ -10,7 +10,8 @@ from pathlib import Path
 from agsekit_storage.blocks import ReadFailed
 from agsekit_storage.content import NotARegularFile, digest_of, open_regular
 from agsekit_storage.cursor import FolderCursor
-from agsekit_storage.model import MODE, MTIME, NO_DIGEST, SIZE, Folder, Problem, Row, Tree, join
+from agsekit_storage.model import Problem
+from agsekit_storage.tree import MODE, MTIME, NO_DIGEST, SIZE, Folder, Row, Tree, join
 
 _SAVED = (stat.S_IFREG, stat.S_IFDIR, stat.S_IFLNK)
 

@@ -12,7 +12,8 @@ from agsekit_storage.backends.base import Work
 from agsekit_storage.backends.saving import SourceFiles, Vanished, by_folder, remember
 from agsekit_storage.content import Saved, apply_metadata, make_link, save_file
 from agsekit_storage.cursor import FolderCursor
-from agsekit_storage.model import INODE, MODE, NLINK, WIDTH, Folder, Problem, Row, join
+from agsekit_storage.model import Problem
+from agsekit_storage.tree import INODE, MODE, NLINK, WIDTH, Folder, Row, join
 
 
 class _Stored(NamedTuple):

@@ -20,8 +20,9 @@ from agsekit_storage.content import READ_FLAGS, copy_content, digest_of
 from agsekit_storage.cursor import FolderCursor
 from agsekit_storage.durable import TEMPORARY, remove_tree, sync_file_system, sync_folder
 from agsekit_storage.errors import StoreDamaged, StoreRefused
-from agsekit_storage.model import Problem, Tree
+from agsekit_storage.model import Problem
 from agsekit_storage.settings import PRIVATE
+from agsekit_storage.tree import Tree
 
 
 class RsyncLinksBackend:

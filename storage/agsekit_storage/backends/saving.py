@@ -11,7 +11,8 @@ from agsekit_storage.blocks import ReadFailed
 from agsekit_storage.content import NotARegularFile, Saved
 from agsekit_storage.cursor import EXHAUSTED, FolderCursor
 from agsekit_storage.events import Met, Progress
-from agsekit_storage.model import CTIME, Folder, Problem, join, split
+from agsekit_storage.model import Problem
+from agsekit_storage.tree import CTIME, Folder, join, split
 
 _GONE = (errno.ENOENT, errno.ENOTDIR, errno.ELOOP)
 _PROGRESS_STEP = 100

@@ -17,7 +17,7 @@ import pytest
 
 from agsekit.watching.watcher import CannotWatch, Watcher
 from agsekit_storage.ignore import IgnoreRules
-from agsekit_storage.model import CTIME, INODE, Row, Tree, join, split
+from agsekit_storage.tree import CTIME, INODE, Row, Tree, join, split
 from agsekit_storage.walk import walk
 
 NO_FILES: Mapping[bytes, bytes] = MappingProxyType({})
