@@ -75,7 +75,9 @@ def check_apart(source: Path, store: Path) -> None:
 
 def _links_to(path: Path) -> Iterator[str]:
     """Yield the real place of every symbolic link that is followed on the way to `path`."""
-    here, rest, followed = "/", os.path.join(os.getcwd(), path).split("/")[::-1], 0
+    # Not abspath, which would drop `..` after a link; and a working folder that was deleted must not matter.
+    absolute = path if os.path.isabs(path) else os.path.join(os.getcwd(), path)
+    here, rest, followed = "/", str(absolute).split("/")[::-1], 0
     while rest and followed < _MOST_LINKS:
         name = rest.pop()
         if name == "..":

@@ -16,6 +16,7 @@ import pytest
 from agsekit_storage import naming, record
 from agsekit_storage.durable import remove_tree
 from agsekit_storage.errors import SnapshotNotFound, StorageError, StoreDamaged, StoreLocked, StoreRefused
+from agsekit_storage.guards import check_apart
 from agsekit_storage.lock import exclusive
 from agsekit_storage.restore import RestoreRequest, restore
 from agsekit_storage.store import Store
@@ -59,6 +60,17 @@ def test_a_store_reached_through_a_link_inside_the_source_is_refused(project: Pr
     for place in (project.source / "backups", project.source / "backups" / "new", project.home / "hop"):
         with pytest.raises(StoreRefused):
             Store.create(place, project.source)
+
+
+def test_where_a_store_is_does_not_depend_on_a_working_folder_that_was_deleted(
+    project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gone = project.home / "gone"
+    gone.mkdir()
+    monkeypatch.chdir(gone)
+    gone.rmdir()
+
+    check_apart(project.source, project.path)
 
 
 def test_a_source_inside_the_store_is_refused(project: Project) -> None:
