@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import shlex
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Optional
 
 from agsekit.config.model import Config, Mount
 from agsekit.errors import AgsekitError
@@ -37,11 +39,23 @@ def _source(mount: Mount, around: Surroundings) -> Iterator[Check]:
     try:
         check_source(mount.source, home=around.home)
     except StorageError as error:
-        yield Check("source", FAIL, *sentence_and_hint(error), subject)
+        sentence, hint = sentence_and_hint(error)
+        yield Check("source", FAIL, sentence, _way_back(mount) or hint, subject)
     else:
         yield Check("source", OK, _("the folder {path} is there").format(path=mount.source), subject=subject)
     for sentence in overlaps(_config(around), mount):
         yield Check("overlap", WARN, sentence, _("give each mount a folder of its own"), subject)
+
+
+def _way_back(mount: Mount) -> Optional[str]:
+    """Return what brings a source back that is gone, or None where it is there, or nothing of it was saved."""
+    try:
+        if os.path.lexists(mount.source) or not target_of(mount).existing_store().snapshots():
+            return None
+    except (StorageError, AgsekitError, OSError):
+        return None
+    command = f"agsekit snapshots restore latest --source-dir {shlex.quote(str(mount.source))}"
+    return _("bring it back: {command}; or correct the `source:` of the mount").format(command=command)
 
 
 def _config(around: Surroundings) -> Config:
@@ -70,7 +84,9 @@ def _store(mount: Mount, around: Surroundings) -> Iterator[Check]:
         text = text.format(path=store.path, ids=", ".join(damaged))
         yield Check("store", FAIL, text, _("see what is left: agsekit snapshots verify"), subject)
     else:
-        text = _("{path} is out of reach, with snapshots: {count}").format(path=store.path, count=len(snapshots))
+        text = _("{path} is out of the agents' reach, with snapshots: {count}").format(
+            path=store.path, count=len(snapshots)
+        )
         yield Check("store", OK, text, subject=subject)
     if store.path.stat().st_mode & 0o077:
         yield readable_by_others("store-mode", FAIL, store.path)

@@ -111,6 +111,20 @@ def test_a_source_that_is_gone_is_a_failure(world: World) -> None:
 
 
 @needs_bubblewrap
+def test_a_source_that_is_gone_and_was_saved_is_brought_back_by_the_command_shown(healthy: World) -> None:
+    shutil.rmtree(healthy.project)
+
+    [hint] = [
+        each["hint"] for each in healthy.agsekit("doctor", "--json").document["checks"] if each["check"] == "source"
+    ]
+    _, *words = hint.removeprefix("bring it back: ").partition(";")[0].split()
+    done = healthy.agsekit(*words, "--yes", cwd=healthy.home)
+
+    assert done.code == 0, done.err
+    assert (healthy.project / "file").read_text() == "content"
+
+
+@needs_bubblewrap
 def test_a_damaged_record_is_named(healthy: World) -> None:
     record = next((healthy.store / ".agsekit/trees").iterdir())
     os.truncate(record, 3)
