@@ -17,7 +17,7 @@ from agsekit.agents.programs import program_of
 from agsekit.agents.told import without_secrets
 from agsekit.config.allowed import refuse_forbidden
 from agsekit.config.model import GUEST_HOME, Agent, Config, Mount, Vm
-from agsekit.config.select import agent_named, mount_for, vm_for_run
+from agsekit.config.select import agent_named, hint_for_unmounted, mount_for, vm_for_run
 from agsekit.engines.base import Engine, GuestCommand, MountPoint, ProgramNotInside
 from agsekit.engines.guest_scripts import FIND_PROGRAMS
 from agsekit.errors import AgsekitError, ExitCode, NotFoundError
@@ -98,7 +98,7 @@ def plan_run(
     if request.folder is not None and mount is None:
         raise NotFoundError(
             _("{folder} does not belong to a mount of the configuration").format(folder=request.folder),
-            hint=_("add it to `mounts:` in {path}").format(path=config.path),
+            hint=hint_for_unmounted(config, request.folder),
         )
     vm = vm_for_run(config, requested=request.vm, mount=mount, agent=agent)
     if mount and mount.vm != vm.name:

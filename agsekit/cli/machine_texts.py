@@ -36,15 +36,15 @@ def difference(vm: Vm, found: Difference) -> str:
     )
 
 
-def show(context: Context, outcomes: Outcomes, *, resize: bool) -> None:
-    """Tell what was done, or for findings what would be, and what comes next."""
+def show(context: Context, outcomes: Outcomes, *, resize: bool, goes_on: bool) -> None:
+    """Tell what was done, or for findings what would be, and what comes next unless the command goes on to it."""
     for each in outcomes:
         if isinstance(each, Finding):
             _show_finding(each, resize=resize)
         elif isinstance(each, Outcome):
             _show_outcome(each)
     made = [each for each in outcomes if isinstance(each, Outcome) and each.result == "created"]
-    if made and context.load_config().mounts and not context.quiet:
+    if made and not goes_on and context.load_config().mounts and not context.quiet:
         render.say(_("Next: agsekit mount --all"))
 
 

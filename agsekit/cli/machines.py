@@ -71,8 +71,12 @@ def create(
     dry_run: bool = False,
     yes: bool = False,
     as_json: bool = False,
+    goes_on: bool = False,
 ) -> None:
-    """Make and prepare VMs and tell what was done; ends with a code when anything failed."""
+    """Make and prepare VMs and tell what was done; ends with a code when anything failed.
+
+    `goes_on` leaves out what comes next, which the command does itself.
+    """
     engines = engines_of(context, vms)
     findings = for_each_vm(vms, lambda vm: look(vm, engines[vm.name]))
     outcomes: Sequence[Union[Finding, Outcome, AgsekitError]] = findings
@@ -83,7 +87,7 @@ def create(
     if as_json:
         render.print_json(machine_texts.document(vms, outcomes, resize=resize, dry_run=dry_run))
     else:
-        machine_texts.show(context, outcomes, resize=resize)
+        machine_texts.show(context, outcomes, resize=resize, goes_on=goes_on)
     finish(vms, outcomes)
     if any(isinstance(each, Outcome) and each.lacking for each in outcomes):
         raise typer.Exit(ExitCode.FAILURE)

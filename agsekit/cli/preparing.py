@@ -35,7 +35,7 @@ def prepare(ctx: typer.Context, dry_run: DryRunOption = False, yes: YesOption = 
     config = context.load_config() if context.find_config().exists() else None
     prepare_host(context, config, dry_run=dry_run, yes=yes)
     if not dry_run:
-        render.say(_("Next: agsekit create-vms") if config else _("Next: agsekit config-example"))
+        render.say(_("Next: agsekit create-vms") if config else _("Next: agsekit config-gen"))
 
 
 def prepare_host(context: Context, config: Optional[Config], *, dry_run: bool, yes: bool) -> None:
@@ -102,7 +102,7 @@ def up(ctx: typer.Context, dry_run: DryRunOption = False, yes: YesOption = False
     with render.stage(_("This machine")):
         prepare_host(context, config, dry_run=dry_run, yes=yes)
     with render.stage(_("VMs")):
-        create(context, list(config.vms.values()), start=True, dry_run=dry_run, yes=yes)
+        create(context, list(config.vms.values()), start=True, dry_run=dry_run, yes=yes, goes_on=True)
     if config.mounts:
         with render.stage(_("Mounts")):
             _bring_up_mounts(context, config, dry_run=dry_run)

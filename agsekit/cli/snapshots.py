@@ -84,7 +84,7 @@ def list_snapshots(
             )
             for each in found
         ),
-        spare=(6, 4, 2, 7, 1),
+        spare=(6, 4, 2, 1, 7),
     )
 
 

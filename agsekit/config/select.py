@@ -88,6 +88,15 @@ def agent_named(config: Config, name: str) -> Agent:
     return _named(config.agents, name, _("There is no agent '{name}' in the configuration"), config.path)
 
 
+def hint_for_unmounted(config: Config, folder: Path) -> str:
+    """Return what to do about a folder that no mount contains: the name that was meant, and how to add the folder."""
+    import shlex
+
+    hint = _("add it: agsekit addmount {folder}").format(folder=shlex.quote(str(folder)))
+    suggestion = did_you_mean(str(folder), [str(each.source) for each in config.mounts])
+    return f"{suggestion} {hint}" if suggestion else hint
+
+
 def _named(known: Mapping[str, T], name: str, missing: str, path: Path) -> T:
     try:
         return known[name]

@@ -96,10 +96,19 @@ def resolve_target(
     if mount is None or (source is not None and not _same(mount.source, source)):
         raise UsageError(
             _("{folder} does not belong to a mount of the configuration").format(folder=wanted),
-            hint=_("name both folders with --source-dir and --dest-dir, or run this inside a mounted folder"),
+            hint=_which_folder(config),
         )
     refuse_mounted_store(mount.backup, config)
     return _adjusted(target_of(mount), exclude, backend)
+
+
+def _which_folder(config: Config) -> str:
+    sources = dict.fromkeys(str(mount.source) for mount in config.mounts)
+    if not sources:
+        return _("name both folders with --source-dir and --dest-dir, or mount this one: agsekit addmount")
+    return _("run this inside a mounted folder, or name one with --source-dir: {sources}").format(
+        sources=", ".join(sources)
+    )
 
 
 def refuse_mounted_store(backup: Path, config: Config) -> None:

@@ -174,7 +174,7 @@ STOPPED: dict[Scene, tuple[str, str]] = {
     with_a_config_that_is_a_folder: ("is a folder, not a file", "config.yaml"),
     with_an_unknown_agent: ("There is no agent 'rouge'", "did you mean 'rogue'?"),
     with_an_unknown_vm: ("There is no VM 'bxo'", "did you mean 'box'?"),
-    in_a_folder_without_a_mount: ("does not belong to a mount", "`mounts:`"),
+    in_a_folder_without_a_mount: ("does not belong to a mount", "agsekit addmount "),
     in_a_subfolder_that_does_not_exist: ("/home/ubuntu/project/nothing does not exist", "mounts"),
     with_a_missing_source: ("/project does not exist", "check the path"),
     with_a_store_in_the_source_behind_a_link: ("lies inside the source", "beside the project"),

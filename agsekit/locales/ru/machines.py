@@ -106,7 +106,7 @@ SENTENCES: dict[str, str | tuple[str, ...]] = {
     "VMs": "ВМ",
     "Services": "Службы",
     "Next: agsekit create-vms": "Дальше: agsekit create-vms",
-    "Next: agsekit config-example": "Дальше: agsekit config-example",
+    "Next: agsekit config-gen": "Дальше: agsekit config-gen",
     "The SSH key for the VMs: {path}": "Ключ SSH для ВМ: {path}",
     "{agent} would be installed in VM {vm}, unless it is there.": "{agent} был бы установлен в ВМ {vm}, если его там нет.",
     "Nothing is missing: {programs}.": "Всё на месте: {programs}.",

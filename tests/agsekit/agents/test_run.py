@@ -85,7 +85,7 @@ def test_a_named_folder_outside_of_all_mounts_is_refused(setting: Setting) -> No
     with pytest.raises(NotFoundError, match="outside does not belong to a mount") as caught:
         setting.plan("claude", setting.outside)
 
-    assert str(setting.config.path) in str(caught.value.hint)
+    assert f"agsekit addmount {setting.outside}" in str(caught.value.hint)
 
 
 @pytest.mark.parametrize(

@@ -69,12 +69,12 @@ def test_excluded_files_are_left_out(project: World) -> None:
     assert sorted(os.listdir(project.store / project.snapshots()[0]["id"])) == ["a.txt", "kept", "src"]
 
 
-def test_without_a_mount_both_folders_are_asked_for(project: World) -> None:
+def test_without_a_mount_the_folders_that_can_be_named_are_told(project: World) -> None:
     done = project.agsekit("backup-once")
 
     assert (done.code, done.out) == (2, "")
     assert "does not belong to a mount" in done.err
-    assert "--source-dir and --dest-dir" in done.err
+    assert f"--source-dir: {project.project}" in done.err
 
 
 def test_progress_is_plain_lines_on_standard_error_without_a_terminal(project: World) -> None:

@@ -278,6 +278,7 @@ def test_up_brings_everything_about_and_a_second_one_nothing(world: World, multi
     assert "  VM one is created.\n" in up.out
     headings = [line for line in up.err.splitlines() if not line.startswith(" ")]
     assert headings == ["This machine", "VMs", "Mounts"]
+    assert "Next: agsekit mount" not in up.err
     assert f"{other} is mounted in VM two at /home/ubuntu/other.\n" in up.out
     assert again.code == 0, again.err
     assert "VM one is as configured; nothing to do.\n" in again.out

@@ -73,12 +73,14 @@ def test_a_folder_below_a_mount_is_not_a_source_of_its_own(setting: Setting) -> 
     with pytest.raises(UsageError, match="does not belong to a mount") as caught:
         setting.resolve(source=setting.source / "src")
 
-    assert "--dest-dir" in str(caught.value.hint)
+    assert f"--source-dir: {setting.source}" in str(caught.value.hint)
 
 
-def test_outside_of_all_mounts_both_folders_are_needed(setting: Setting) -> None:
-    with pytest.raises(UsageError, match="does not belong to a mount"):
+def test_outside_of_all_mounts_those_that_can_be_named_are_told(setting: Setting) -> None:
+    with pytest.raises(UsageError, match="does not belong to a mount") as caught:
         setting.resolve()
+
+    assert f"--source-dir: {setting.source}" in str(caught.value.hint)
 
 
 def test_both_folders_need_no_configuration(setting: Setting) -> None:
