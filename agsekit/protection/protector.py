@@ -27,6 +27,7 @@ from agsekit_storage.changes import compare_stored
 from agsekit_storage.errors import StorageError
 from agsekit_storage.ignore import IGNORE_FILE
 from agsekit_storage.model import Changes
+from agsekit_storage.retention import is_worth_a_pin
 from agsekit_storage.rule_trust import settle
 from agsekit_storage.snapshots import DEFAULT_WAIT, Result, take_snapshot
 from agsekit_storage.tree import split
@@ -196,7 +197,8 @@ class _Reports:
         if loss:
             self._send(loss.entry())
             with contextlib.suppress(StorageError, OSError), self._store.locked(wait=DEFAULT_WAIT):
-                self._store.pin(loss.good, pinned=True)
+                if is_worth_a_pin(self._store.snapshots(), loss.good):
+                    self._store.pin(loss.good, pinned=True)
 
     def failure(self, error: Exception) -> None:
         self._loss(self._losses.failure(error) if self._losses else None)

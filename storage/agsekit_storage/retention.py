@@ -51,6 +51,8 @@ class Decision:
 
 
 _SAFETY_FOR = _DAY
+_MOST_PINS = 20
+"""As many snapshots of a day are pinned for a loss after them."""
 
 
 def decide(snapshots: Sequence[Snapshot], policy: Policy, *, now: float) -> list[Decision]:
@@ -115,8 +117,22 @@ UNTOUCHABLE = ("newest", "pinned", "held", "before-loss", "foreign", "damaged", 
 """The reasons for which a snapshot stays whatever the caps say."""
 
 
+def is_worth_a_pin(snapshots: Sequence[Snapshot], snapshot_id: str) -> bool:
+    """Tell whether a snapshot from before a loss is to be pinned: not if many of its day are.
+
+    An agent that fills and empties the folder for hours must not make a store that nothing may leave any more.
+    """
+    created = next((each.created for each in snapshots if each.id == snapshot_id), None)
+    if created is None:
+        return False
+    return sum(each.pinned and abs(created - each.created) < _DAY for each in snapshots) < _MOST_PINS
+
+
 def _cap_number(decisions: list[Decision], most: int) -> list[Decision]:
     kept = sum(decision.keep for decision in decisions)
+    untouchable = sum(decision.keep and decision.reason in UNTOUCHABLE for decision in decisions)
+    # However many must stay, a run that makes those on purpose does not push out the history before it.
+    most = max(most, untouchable + most // 2)
     while kept > most:
         position = most_crowded(decisions)
         if position is None:

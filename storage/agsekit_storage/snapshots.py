@@ -30,7 +30,7 @@ from agsekit_storage.preflight import (
     visible_losses,
 )
 from agsekit_storage.pruning import prune_under_lock
-from agsekit_storage.retention import Policy
+from agsekit_storage.retention import Policy, is_worth_a_pin
 from agsekit_storage.rule_trust import RulesInForce, newly_hidden, refresh, rules_in_force
 from agsekit_storage.store import Store
 from agsekit_storage.tree import MTIME, Row, Tree, split
@@ -185,7 +185,7 @@ def snapshot_under_lock(
         always=request.times_count or before is None or adopt,
         stored_bytes=stored_bytes,
     )
-    if good and loss:
+    if good and loss and is_worth_a_pin(existing, good.id):
         # The last good state must outlive every later deletion, of the snapshot of the loss too; no crash in between.
         store.pin(good.id, pinned=True)
     memory.forget()  # writing changes trees, and may stop half-way

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from agsekit_storage.model import Snapshot
-from agsekit_storage.retention import Decision, Policy, decide
+from agsekit_storage.retention import Decision, Policy, decide, is_worth_a_pin
 
 NOW = 2_000_000_000.0
 MINUTE, HOUR, DAY = 60.0, 3600.0, 86400.0
@@ -96,6 +96,25 @@ def test_the_cap_spares_what_must_stay_even_if_that_is_more() -> None:
     decisions = decide(history, Policy(max_backups=3), now=NOW)
 
     assert all(each.keep for each in decisions)
+
+
+def test_what_must_stay_does_not_push_out_the_history_before_it() -> None:
+    days = _history(*[DAY * number for number in range(2, 22)])
+    losses = [replace(each, pinned=True) for each in _history(*[10.0 * number for number in range(200)])]
+
+    decisions = decide([*days, *losses], Policy(max_backups=100), now=NOW)
+
+    assert all(each.keep for each in decisions)
+
+
+def test_of_one_day_only_so_many_are_worth_a_pin() -> None:
+    yesterday = [replace(each, pinned=True) for each in _history(*[1.5 * DAY + number for number in range(30)])]
+    today = [replace(each, pinned=True) for each in _history(*[10.0 * number for number in range(1, 20)])]
+    newest = _history(0.0)
+
+    worth = [is_worth_a_pin([*yesterday, *some, *newest], newest[0].id) for some in (today, [*today, today[0]])]
+
+    assert worth == [True, False]
 
 
 def test_what_is_held_stays_until_then() -> None:
