@@ -14,7 +14,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from agsekit_storage import durable, journal
-from agsekit_storage.changes import ContentReader, Digest
+from agsekit_storage.content_reader import ContentReader, Digest
 from agsekit_storage.overview import mark_racy
 from agsekit_storage.settings import PRIVATE
 from agsekit_storage.tree import CTIME, MODE, NO_DIGEST, SIZE, Folder, Tree, in_walk_order, join

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import os
 import stat
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from collections.abc import Set as AbstractSet
-from typing import NamedTuple, Optional, Protocol
+from typing import NamedTuple, Optional
 
-from agsekit_storage import xattr
-from agsekit_storage.content import digest_of, open_regular
-from agsekit_storage.cursor import EXHAUSTED, FolderCursor
+from agsekit_storage.content import digest_of
+from agsekit_storage.content_reader import ContentReader, Digest, Reader, StoredReader
 from agsekit_storage.model import Changes
 from agsekit_storage.tree import (
     CTIME,
@@ -31,9 +29,6 @@ from agsekit_storage.tree import (
     split,
 )
 
-Digest = Callable[[int, int], bytes]
-"""Computes a content digest from an open file and its size; each backend has its own."""
-
 
 class Comparison(NamedTuple):
     """The changes, and the paths whose content no snapshot holds yet although they did not change."""
@@ -48,72 +43,11 @@ class Comparison(NamedTuple):
             yield from paths
 
 
-class ContentReader:
-    """Reads what the columns cannot tell from a source folder, in tree order and without following links."""
-
-    def __init__(self, source: bytes, digest: Digest = digest_of) -> None:
-        self._cursor = FolderCursor(source)
-        self._digest = digest
-
-    def file(self, folder: bytes, name: bytes) -> Optional[tuple[bytes, Optional[bytes]]]:
-        """Return digest and extended attributes of a regular file, None when it cannot be read now."""
-        try:
-            fd, status = open_regular(name, self._cursor.seek(folder))
-        except OSError as error:
-            if error.errno in EXHAUSTED:
-                raise
-            return None
-        try:
-            return self._digest(fd, status.st_size), xattr.read(fd)
-        except OSError:
-            return None
-        finally:
-            os.close(fd)
-
-    def folder_attributes(self, path: bytes) -> Optional[bytes]:
-        """Return the extended attributes of a folder, None also when it cannot be read now."""
-        try:
-            return xattr.read(self._cursor.seek(path))
-        except OSError as error:
-            if error.errno in EXHAUSTED:
-                raise
-            return None
-
-    def close(self) -> None:
-        """Close all descriptors."""
-        self._cursor.abandon()
-
-
-class _StoredReader:
-    """Answers what `ContentReader` reads from the source with what the newer of two stored trees says."""
-
-    def __init__(self, tree: Tree) -> None:
-        self._tree = tree
-
-    def file(self, folder: bytes, name: bytes) -> Optional[tuple[bytes, Optional[bytes]]]:
-        found = self._tree.folders[folder]
-        if name in found.missing:
-            return None
-        return found.digest(found.position(name)), found.xattrs.get(name)
-
-    def folder_attributes(self, path: bytes) -> Optional[bytes]:
-        if not path:
-            return self._tree.root_xattrs
-        parent, name = split(path)
-        return self._tree.folders[parent].xattrs.get(name)
-
-
-class _Reader(Protocol):
-    def file(self, folder: bytes, name: bytes) -> Optional[tuple[bytes, Optional[bytes]]]: ...
-
-    def folder_attributes(self, path: bytes) -> Optional[bytes]: ...
-
-
 def compare_stored(previous: Tree, current: Tree) -> Changes:
     """Find what changed between the trees of two snapshots of one store, from what the store knows of both."""
     shared = previous.base and previous.base == current.base
     differing = previous.since_base | current.since_base if shared else None
-    return _Comparer(previous, current, _StoredReader(current), differing).run().changes
+    return _Comparer(previous, current, StoredReader(current), differing).run().changes
 
 
 def compare(
@@ -143,7 +77,7 @@ class _Comparer:
         self,
         previous: Optional[Tree],
         current: Tree,
-        reader: _Reader,
+        reader: Reader,
         differing: Optional[AbstractSet[bytes]] = None,
     ) -> None:
         self._before = previous.folders if previous else {}

@@ -7,7 +7,7 @@ import stat
 from collections import Counter
 from pathlib import Path
 
-from agsekit_storage.changes import ContentReader, Digest
+from agsekit_storage.content_reader import ContentReader, Digest
 from agsekit_storage.ignore import IgnoreRules
 from agsekit_storage.tree import INODE, MODE, NLINK, WIDTH, Tree
 from agsekit_storage.walk import walk

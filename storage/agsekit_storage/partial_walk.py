@@ -15,8 +15,10 @@ from collections.abc import Set as AbstractSet
 from typing import NamedTuple, Optional
 
 from agsekit_storage.cursor import EXHAUSTED, FolderCursor
+from agsekit_storage.dirty import is_usable, names_of, places
 from agsekit_storage.ignore import IGNORE_FILE, FolderRules, IgnoreRules, Verdict
 from agsekit_storage.ignore_file import RuleSource
+from agsekit_storage.listing import listing, no_garbage_collection
 from agsekit_storage.model import Problem
 from agsekit_storage.overview import doubt, uncertain_of
 from agsekit_storage.tree import (
@@ -24,7 +26,6 @@ from agsekit_storage.tree import (
     INODE,
     MODE,
     NLINK,
-    WIDTH,
     Folder,
     Row,
     Tree,
@@ -35,7 +36,7 @@ from agsekit_storage.tree import (
     split,
     stat_row,
 )
-from agsekit_storage.walk import Walk, listing, no_garbage_collection
+from agsekit_storage.walk import Walk
 
 
 class PartialTree(NamedTuple):
@@ -99,7 +100,7 @@ class _PartialWalk(Walk):
         self._linked: set[int] = set()
 
     def look(self, dirty: AbstractSet[bytes]) -> PartialTree:
-        if not self._trusted or not all(map(_is_usable, dirty)):
+        if not self._trusted or not all(map(is_usable, dirty)):
             raise _NotEnough
         uncertain = uncertain_of(self._previous)
         with FolderCursor(self._source) as cursor:
@@ -108,14 +109,14 @@ class _PartialWalk(Walk):
             if self._device != self._previous.device or root[INODE] != self._previous.root[INODE]:
                 raise _NotEnough
             self._check_rules(cursor, uncertain.rule_holders)
-            entries, listings = self._places(dirty)
+            entries, listings = places(dirty, self._folders)
             listings |= uncertain.unlisted
             for path, names in uncertain.unsettled.items():
                 entries.setdefault(path, set()).update(names)
             self._look_at(cursor, entries, listings)
             if self._linked:
                 # What was done to a file, or to the number of its names, shows at its other names too.
-                self._look_at(cursor, self._names_of(self._linked), set())
+                self._look_at(cursor, names_of(self._linked, self._folders), set())
         self._brought_back.sort(key=in_walk_order)
         self._drop_empty_brought_back()
         folders = self._folders
@@ -149,29 +150,6 @@ class _PartialWalk(Walk):
             if content is not None:
                 found = found.with_file(path, content)
             self._rules_of[path] = found
-        return found
-
-    def _places(self, dirty: Iterable[bytes]) -> tuple[dict[bytes, set[bytes]], set[bytes]]:
-        """Return the names to look at by folder, and the folders to list, for dirty paths."""
-        entries: dict[bytes, set[bytes]] = {}
-        listings = set()
-        for path in dirty:
-            if path in self._folders:
-                listings.add(path)
-            if path:
-                parent, name = split(path)
-                while parent not in self._folders:
-                    # Whatever is there begins with a name that is new, in a folder that is known.
-                    parent, name = split(parent)
-                entries.setdefault(parent, set()).add(name)
-        return entries, listings
-
-    def _names_of(self, inodes: AbstractSet[int]) -> dict[bytes, set[bytes]]:
-        found = {}
-        for path, folder in self._folders.items():
-            columns = folder.stats[INODE::WIDTH]
-            if not inodes.isdisjoint(columns):
-                found[path] = {name for name, inode in zip(folder.names, columns) if inode in inodes}
         return found
 
     def _look_at(self, cursor: FolderCursor, entries: dict[bytes, set[bytes]], listings: set[bytes]) -> None:
@@ -258,7 +236,7 @@ class _PartialWalk(Walk):
             if verdict is Verdict.ENTER:
                 folder.identity = (0, 0)
                 self._brought_back.append(join(path, name))
-            if self._is_racy(row[CTIME]):
+            if self._stamps.is_racy(row[CTIME]):
                 row[CTIME] = 0
             if row != _row_of(folder, name) or link != folder.links.get(name):
                 folder.put(name, row, link)
@@ -313,9 +291,3 @@ def _row_of(folder: Folder, name: bytes) -> Optional[list[int]]:
         return list(folder.row(folder.position(name)))
     except KeyError:
         return None
-
-
-def _is_usable(path: bytes) -> bool:
-    """Tell whether a path is one of a tree, and none that says more about the rules than about itself."""
-    parts = path.split(b"/") if path else []
-    return b"\0" not in path and IGNORE_FILE not in parts and not any(part in (b"", b".", b"..") for part in parts)

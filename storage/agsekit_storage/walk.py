@@ -3,14 +3,10 @@
 from __future__ import annotations
 
 import errno
-import gc
 import os
 import stat
-import struct
-import time
 from array import array
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
 from typing import Optional
 
@@ -18,15 +14,10 @@ from agsekit_storage.cursor import EXHAUSTED, FolderCursor
 from agsekit_storage.errors import SourceUnavailable
 from agsekit_storage.ignore import IGNORE_FILE, FolderRules, IgnoreRules, Verdict
 from agsekit_storage.ignore_file import RuleSource
+from agsekit_storage.listing import KIND, listing, no_garbage_collection, pack, read_links
 from agsekit_storage.model import Problem
-from agsekit_storage.tree import CTIME, MODE, WIDTH, Folder, Tree, clamp_row, join, split, stat_row
-
-_KIND = 0o170000
-_pack_row = struct.Struct(f"{WIDTH}q").pack
-_CLOCK_STEP_NS = 20_000_000
-"""Two writes this close together may get the same stamp: the kernel's clock ticks every 1 to 10 ms."""
-_COARSE_STEP_NS = 2_000_000_000
-"""The same for file systems that store whole seconds (HFS+, ext3) or two of them (FAT)."""
+from agsekit_storage.stamps import Stamps
+from agsekit_storage.tree import MODE, WIDTH, Folder, Tree, clamp_row, join, split, stat_row
 
 _MOST_LEVELS = 2000
 _LONGEST_PATH = 16 * 1024
@@ -66,18 +57,6 @@ def walk(
         return Walk(source, rules, previous, RuleSource(frozen, overrides), on_problem).run()
 
 
-@contextmanager
-def no_garbage_collection() -> Iterator[None]:
-    """The walk makes millions of small objects and no cycles; collecting costs a fifth of its time."""
-    enabled = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if enabled:
-            gc.enable()
-
-
 class Walk:
     """One pass over a source; `partial_walk` makes it of single paths."""
 
@@ -100,8 +79,7 @@ class Walk:
         self._rule_files: dict[bytes, bytes] = {}
         self._brought_back: list[bytes] = []
         self._device = 0
-        self._racy_from = time.time_ns() - _CLOCK_STEP_NS
-        self._racy_from_coarse = time.time_ns() - _COARSE_STEP_NS
+        self._stamps = Stamps()
 
     def run(self) -> Tree:
         try:
@@ -183,7 +161,7 @@ class Walk:
         subfolders = [
             (name, rules.enter(name), trusted)
             for name, mode in zip(folder.names, folder.stats[MODE::WIDTH])
-            if mode & _KIND == stat.S_IFDIR
+            if mode & KIND == stat.S_IFDIR
         ]
         subfolders.reverse()
         return subfolders
@@ -209,7 +187,7 @@ class Walk:
             rows = [stat_row(look(name, dir_fd=fd, follow_symlinks=False)) for name in previous.names]
         except OSError:
             return None
-        packed = _pack(rows)
+        packed = pack(rows)
         if memoryview(previous.stats).cast("B") == packed:
             return previous
         folder = Folder(
@@ -219,8 +197,8 @@ class Walk:
             links=dict(previous.links),
             ignored=previous.ignored,
         )
-        self._mark_racy(folder)
-        return None if self._read_links(fd, folder, previous) else folder
+        self._stamps.mark(folder)
+        return None if read_links(fd, folder, previous) else folder
 
     def _judge(
         self, fd: int, path: bytes, rules: FolderRules, identity: tuple[int, int], found: dict[bytes, bool]
@@ -253,46 +231,24 @@ class Walk:
         kept.sort()
         folder = Folder(
             [name for name, _ in kept],
-            array("q", _pack([row for _, row in kept])),
-            identity=(0, 0) if look_below or self._is_racy(identity[1]) else identity,
+            array("q", pack([row for _, row in kept])),
+            identity=(0, 0) if look_below or self._stamps.is_racy(identity[1]) else identity,
             ignored=ignored,
         )
-        unknown.update(self._read_links(fd, folder, None))
+        unknown.update(read_links(fd, folder, None))
         if unknown:
-            # There, but nobody knows what: to a restore it is like what is left out.
-            folder = folder.without(frozenset(unknown))
-            folder.identity, folder.ignored = (0, 0), [*ignored, *unknown]
-            for name, reason in unknown.items():
-                self._report(join(path, name), reason)
-        self._mark_racy(folder)
+            folder = self._without_unknown(path, folder, unknown)
+        self._stamps.mark(folder)
         before = self._before.get(path)
         return before if before and before.same_as(folder) else folder
 
-    def _read_links(self, fd: int, folder: Folder, previous: Optional[Folder]) -> dict[bytes, OSError]:
-        """Read the targets of the links and return those that cannot be read, such as what is no link any more."""
-        unknown = {}
-        for position, mode in enumerate(folder.stats[MODE::WIDTH]):
-            if mode & _KIND == stat.S_IFLNK:
-                name = folder.names[position]
-                if previous and folder.row(position) == previous.row(position):
-                    continue
-                try:
-                    folder.links[name] = os.readlink(name, dir_fd=fd)
-                except OSError as error:
-                    unknown[name] = error
-        return unknown
-
-    def _is_racy(self, ctime: int) -> bool:
-        return ctime >= self._racy_from or (ctime % 1_000_000_000 == 0 and ctime >= self._racy_from_coarse)
-
-    def _mark_racy(self, folder: Folder) -> None:
-        stats = folder.stats
-        ctimes = stats[CTIME::WIDTH]
-        if not ctimes or max(ctimes) < self._racy_from_coarse:
-            return
-        for position, ctime in enumerate(ctimes):
-            if self._is_racy(ctime):
-                stats[position * WIDTH + CTIME] = 0
+    def _without_unknown(self, path: bytes, folder: Folder, unknown: dict[bytes, OSError]) -> Folder:
+        """Leave out what is there, but nobody knows what: to a restore it is like what the rules leave out."""
+        known = folder.without(frozenset(unknown))
+        known.identity, known.ignored = (0, 0), [*folder.ignored, *unknown]
+        for name, reason in unknown.items():
+            self._report(join(path, name), reason)
+        return known
 
     def _unlistable(self, path: bytes, error: OSError) -> None:
         if error.errno in EXHAUSTED:
@@ -327,17 +283,3 @@ class Walk:
                 del self._folders[path]
                 parent, _, name = path.rpartition(b"/")
                 self._folders[parent] = self._folders[parent].without(frozenset([name]))
-
-
-def listing(fd: int) -> dict[bytes, bool]:
-    """Return the names in a folder, and whether each is a folder (a link to one is not)."""
-    with os.scandir(fd) as entries:
-        return {os.fsencode(entry.name): entry.is_dir(follow_symlinks=False) for entry in entries}
-
-
-def _pack(rows: Sequence[Sequence[int]]) -> bytes:
-    """Return the bytes of an array of all numbers; several times as fast as the array itself would be made."""
-    try:
-        return b"".join([_pack_row(*row) for row in rows])
-    except struct.error:
-        return b"".join([_pack_row(*clamp_row(row)) for row in rows])

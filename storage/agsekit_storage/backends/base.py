@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Optional, Protocol
 
-from agsekit_storage.changes import Comparison, Digest
+from agsekit_storage.changes import Comparison
+from agsekit_storage.content_reader import Digest
 from agsekit_storage.events import OnEvent
 from agsekit_storage.model import Problem, Snapshot
 from agsekit_storage.tree import Tree

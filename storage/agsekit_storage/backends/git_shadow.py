@@ -19,7 +19,7 @@ from agsekit_storage.backends.git_pack import COMMIT, PackWriter
 from agsekit_storage.backends.git_refs import Refs
 from agsekit_storage.backends.git_repository import WORTH_REPACKING, Repository
 from agsekit_storage.backends.git_writer import GitWriter
-from agsekit_storage.changes import Digest
+from agsekit_storage.content_reader import Digest
 from agsekit_storage.errors import StoreDamaged
 from agsekit_storage.model import Problem
 from agsekit_storage.tree import Tree

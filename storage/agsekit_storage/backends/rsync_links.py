@@ -15,8 +15,8 @@ from agsekit_storage import naming
 from agsekit_storage.backends.base import Capabilities, Work
 from agsekit_storage.backends.links_check import LinksCheck
 from agsekit_storage.backends.links_writer import LinksWriter
-from agsekit_storage.changes import Digest
 from agsekit_storage.content import READ_FLAGS, copy_content, digest_of
+from agsekit_storage.content_reader import Digest
 from agsekit_storage.cursor import FolderCursor
 from agsekit_storage.durable import TEMPORARY, remove_tree, sync_file_system, sync_folder
 from agsekit_storage.errors import StoreDamaged, StoreRefused
