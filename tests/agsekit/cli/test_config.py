@@ -220,7 +220,7 @@ def test_an_edit_that_is_valid_takes_the_place_of_the_configuration(editing: Wor
 def test_a_broken_edit_can_be_mended(editing: World) -> None:
     plan(editing, """echo 'vms: {new: {cpu: x}}' > "$1" """, """echo 'vms: {new: {cpu: 3}}' > "$1" """)
 
-    window = editing.window("config", "edit", columns=120)
+    window = editing.window("config", "edit", columns=200)
     window.expect(":1: vms.new.cpu: must be a whole number")
     window.expect("Go on editing?")
     window.type("\r")
@@ -234,7 +234,7 @@ def test_a_broken_edit_that_is_given_up_is_kept_beside(editing: World, answer: s
     before = editing.config.read_text()
     plan(editing, """echo broken > "$1" """)
 
-    window = editing.window("config", "edit", columns=120)
+    window = editing.window("config", "edit", columns=200)
     window.expect("Go on editing?")
     window.type(answer)
 
@@ -248,7 +248,7 @@ def test_a_broken_edit_that_is_given_up_is_kept_beside(editing: World, answer: s
 def test_an_edit_is_not_laid_over_what_somebody_else_wrote_meanwhile(editing: World) -> None:
     plan(editing, f"""echo 'vms: {{mine: {{}}}}' > "$1"; echo 'vms: {{theirs: {{}}}}' > {editing.config}""")
 
-    window = editing.window("config", "edit", columns=120)
+    window = editing.window("config", "edit", columns=200)
 
     assert window.finish() == 10, window.everything
     assert "theirs" in editing.config.read_text()
@@ -270,9 +270,9 @@ def test_an_edit_that_changes_nothing_and_an_editor_that_fails_write_nothing(edi
 def test_without_a_terminal_or_an_editor_there_is_a_hint(editing: World) -> None:
     piped = editing.agsekit("config", "edit")
     editing.environment["EDITOR"] = ""
-    without = editing.window("config", "edit", columns=120)
+    without = editing.window("config", "edit", columns=200)
     editing.environment["VISUAL"] = "no-such-editor"
-    missing = editing.window("config", "edit", columns=120)
+    missing = editing.window("config", "edit", columns=200)
 
     assert piped.code == without.finish() == missing.finish() == 2
     assert "agsekit config validate" in piped.err

@@ -40,7 +40,7 @@ def answer(window: Terminal, *dialogue: tuple[str, str]) -> None:
 
 def test_everything_can_be_said_in_answer_to_questions(home: World) -> None:
     home.environment["OPENAI_API_KEY"] = "sk-of-the-host"
-    window = home.window("config-gen", columns=110)
+    window = home.window("config-gen", columns=200)
 
     answer(
         window,
@@ -120,7 +120,7 @@ def test_everything_can_be_said_in_answer_to_questions(home: World) -> None:
 
 def test_options_answer_questions_beforehand(home: World) -> None:
     window = home.window(
-        "config-gen", "--engine", "bubblewrap", "--mount", "project", "--agent", "codex", columns=110
+        "config-gen", "--engine", "bubblewrap", "--mount", "project", "--agent", "codex", columns=200
     )
 
     answer(window, ("Write it? (--yes)", "\r"))
@@ -133,7 +133,7 @@ def test_options_answer_questions_beforehand(home: World) -> None:
 @pytest.mark.parametrize(("question", "key"), [("What is the VM called?", "\x04"), ("Write it?", "\x03")])
 def test_leaving_writes_nothing(home: World, question: str, key: str) -> None:
     options = [] if "VM" in question else ["--engine", "bubblewrap", "--mount", "project", "--agent", "codex"]
-    window = home.window("config-gen", *options, columns=110)
+    window = home.window("config-gen", *options, columns=200)
 
     window.expect(question)
     window.type(key)

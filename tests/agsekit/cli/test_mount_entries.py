@@ -184,7 +184,7 @@ def test_a_backupignore_is_written_only_when_wanted_and_never_over_another(home:
 
 
 def test_on_a_terminal_the_defaults_are_offered_one_by_one(home: World) -> None:
-    window = home.window("addmount", columns=100, cwd=home.project)
+    window = home.window("addmount", columns=200, cwd=home.project)
 
     window.expect("In which VM? (--vm)")
     window.type("\x1b[B\r")
@@ -217,7 +217,7 @@ def test_on_a_terminal_the_defaults_are_offered_one_by_one(home: World) -> None:
 
 @pytest.mark.parametrize("key", ["\x03", "\x04"])
 def test_leaving_at_a_question_writes_nothing(home: World, key: str) -> None:
-    window = home.window("addmount", "project", columns=100)
+    window = home.window("addmount", "project", columns=200)
 
     window.expect("Add it? (--yes)")
     window.type(key)
