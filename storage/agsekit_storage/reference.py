@@ -93,5 +93,11 @@ def _at(snapshots: list[Snapshot], moment: float, reference: str, now: float) ->
     moments = Ages(snapshots, now=now).moments
     older = [each for each, believed in zip(snapshots, moments) if believed <= moment]
     if not older:
-        raise SnapshotNotFound("no snapshot is as old as {reference}", hint=_LIST, reference=reference)
+        raise SnapshotNotFound(
+            "no snapshot is as old as {reference} ({moment})",
+            hint=_LIST,
+            reference=reference,
+            # A time of day may be that of yesterday.
+            moment=time.strftime("%Y-%m-%d %H:%M", time.localtime(moment)),
+        )
     return older[-1]

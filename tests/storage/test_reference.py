@@ -67,7 +67,7 @@ def test_a_word_names_the_snapshot_that_people_mean(history: Project, reference:
     [
         ("latest~3", "only 3 snapshots"),
         ("2026", "several snapshots"),
-        ("3w", "as old as"),
+        ("3w", r"as old as 3w \(\d{4}-\d\d-\d\d \d\d:\d\d\)"),
         ("09:59", None),
         ("nothing", "no snapshot 'nothing'"),
         ("", "no snapshot"),

@@ -65,7 +65,7 @@ SENTENCES: dict[str, str | tuple[str, ...]] = {
     "{path} holds no snapshots yet": "в {path} пока нет снимков",
     "{reference} is the beginning of several snapshots: {names}": "с {reference} начинается несколько снимков: {names}",
     "add more of the id": "добавьте знаков из имени снимка",
-    "no snapshot is as old as {reference}": "такого старого снимка, как {reference}, нет",
+    "no snapshot is as old as {reference} ({moment})": "такого старого снимка, как {reference} ({moment}), нет",
     "there are only {count} snapshots": (
         "есть только {count} снимок",
         "есть только {count} снимка",
