@@ -97,6 +97,9 @@ def completion(
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(_SCRIPTS[name], encoding="utf-8")
     render.result(_("Wrote {path}. It works in every shell opened from now on.").format(path=render.safe(str(path))))
+    if name == "bash":
+        render.say(_("Unless the package bash-completion is installed, add this line to ~/.bashrc:"))
+        render.say('  eval "$(agsekit completion bash)"')
     if name == "zsh":
         render.say(_("Unless it is there already, add this line to ~/.zshrc, before `compinit`:"))
         render.say(f"  fpath=({path.parent} $fpath)")

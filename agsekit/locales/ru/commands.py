@@ -194,6 +194,7 @@ SENTENCES: dict[str, str | tuple[str, ...]] = {
     "Install it for the shell that you use": "Установить для вашей оболочки",
     "Write it where a shell of your own looks": "Записать туда, где его ищет ваша оболочка",
     "Unless it is there already, add this line to ~/.zshrc, before `compinit`:": "Если этой строки там ещё нет, добавьте её в ~/.zshrc перед `compinit`:",
+    "Unless the package bash-completion is installed, add this line to ~/.bashrc:": "Если пакет bash-completion не установлен, добавьте эту строку в ~/.bashrc:",
     "Wrote {path}. It works in every shell opened from now on.": "Записан {path}. Работает в каждой оболочке, открытой после этого.",
     "there is no completion for the shell {name}": "для оболочки {name} дополнения нет",
     "bash, zsh or fish; else what $SHELL says.": "bash, zsh или fish; иначе та, что в $SHELL.",

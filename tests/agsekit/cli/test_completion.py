@@ -140,6 +140,12 @@ def test_it_is_installed_where_the_shell_of_the_user_looks(world: World, shell: 
     assert str(world.home / place) in done.out
 
 
+def test_installed_for_bash_it_tells_what_works_without_bash_completion(world: World) -> None:
+    done = world.agsekit("completion", "bash", "--install")
+
+    assert '  eval "$(agsekit completion bash)"\n' in done.err
+
+
 def test_a_shell_that_is_not_known_is_refused(world: World) -> None:
     done = world.agsekit("completion", env={"SHELL": "/bin/tcsh"})
 
