@@ -18,7 +18,7 @@ from agsekit.protection import git_config
 from agsekit_storage.model import Changes
 from agsekit_storage.restore_plan import find, parents
 from agsekit_storage.textdiff import ReadContent
-from agsekit_storage.tree import MODE, Entry, Tree, split
+from agsekit_storage.tree import MODE, Entry, Tree, join, split
 
 _LARGEST = 1024 * 1024
 """Bytes of a content that is looked into; nobody writes such a file that long by hand."""
@@ -44,7 +44,7 @@ _PATHS: Sequence[tuple[str, str]] = (
     (
         "package-manager",
         r"\.npmrc|\.yarnrc(?:\.yml)?|\.yarn/(?:plugins|releases)/.+|\.pnpmfile\.c?js|bunfig\.toml"
-        r"|\.cargo/config(?:\.toml)?",
+        r"|\.cargo/config(?:\.toml)?|\.pnp\.(?:c?js|loader\.mjs)|binding\.gyp",
     ),
     ("python-start", r"(?:site|user)customize\.py|[^/]+\.pth"),
     (
@@ -68,6 +68,11 @@ _ANY = re.compile(
     b"(?:^|/)(?:" + b"|".join(f"(?P<k{n}>{p})".encode() for n, (_k, p) in enumerate(_PATHS)) + rb")\Z",
     re.IGNORECASE | re.DOTALL,
 )
+_IN_SUCH_FOLDERS = (
+    b"attributes", b"any", b"hooks/any", b"config", b"config.toml", b"settings.json", b"mcp.json",
+    b"runConfigurations/any", b"tasks.json", b"run.json", b"workflows/any", b"ci/any", b"plugins/any",
+)  # fmt: skip
+"""Names, one of which is risky in every folder that has risky files."""
 _IN_PACKAGES = frozenset({NPM_SCRIPTS, "package-manager", "python-start", EXECUTABLE, LINK_OUT})
 """Inside of installed packages these are many and say nothing; the packages as a whole are named instead."""
 _ATTRIBUTE = re.compile(rb"(?i)(?<![\w-])(?:filter|diff|merge)=")
@@ -143,6 +148,10 @@ class _Finder:
         if kind:
             return kind
         if stat.S_ISLNK(entry.row[MODE]):
+            # A link in the place of a whole folder of such files: they have other names where they are.
+            below = next(filter(None, (self._kind_by_path(join(path, name)) for name in _IN_SUCH_FOLDERS)), None)
+            if below:
+                return below
             return LINK_OUT if _leads_out(path, entry.link or b"") else None
         return EXECUTABLE if self._became_executable(path, entry) else None
 
@@ -165,7 +174,12 @@ class _Finder:
     def _is_repository(self, path: bytes) -> bool:
         """Tell whether git takes a folder for a bare repository as soon as somebody is in it."""
         folder = self._after.folders.get(path)
-        return folder is not None and b"HEAD" in folder.names and b"objects" in folder.names
+        if folder is None:
+            return False
+        # With a file `commondir`, what is a repository may be in two folders.
+        return b"commondir" in folder.names or (
+            b"objects" in folder.names and (b"HEAD" in folder.names or b"refs" in folder.names)
+        )
 
     def _hooks_folder(self) -> bytes:
         """Return where the project itself keeps its hooks according to git's configuration, with a slash behind."""

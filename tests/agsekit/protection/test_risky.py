@@ -64,6 +64,7 @@ def test_each_kind_of_file_is_known_by_its_name_at_any_depth(run: Run) -> None:
         ".devcontainer/devcontainer.json": "editor new",
         ".pre-commit-config.yaml": "git-checks new",
         ".npmrc": "package-manager new",
+        "native/binding.gyp": "package-manager new",
         "lib/sitecustomize.py": "python-start new",
         ".claude/settings.json": "agent new",
         ".github/workflows/ci.yml": "ci new",
@@ -133,6 +134,34 @@ def test_a_link_counts_when_it_leads_out_of_the_project(run: Run) -> None:
     assert run.kinds() == dict.fromkeys(("abs", "out", "sub/o"), "link-out new")
 
 
+def test_a_link_in_the_place_of_a_folder_of_such_files_counts_wherever_it_leads(run: Run) -> None:
+    write_files(run.source, {"data/pre-commit": "x", "data/tasks.json": "{}", "data/config": "[core]\nfsmonitor = x"})
+    write_files(run.source, {".git/HEAD": "ref"})
+    run.begin()
+    expected = {
+        ".git/hooks": "git-hook new",
+        ".git/info": "git-attributes new",
+        ".git/modules": "git-hook new",
+        ".husky": "git-hook new",
+        ".vscode": "editor new",
+        ".idea": "editor new",
+        ".zed": "editor new",
+        ".devcontainer": "editor new",
+        ".yarn": "package-manager new",
+        ".cargo": "package-manager new",
+        ".claude": "agent new",
+        ".cursor": "agent new",
+        ".codex": "agent new",
+        ".github": "ci new",
+        ".gitlab": "ci new",
+        ".circleci": "ci new",
+    }
+    for name in [*expected, "harmless", "other"]:
+        (run.source / name).symlink_to("../" * name.count("/") + "data")
+
+    assert run.kinds() == expected
+
+
 def test_installed_packages_are_named_as_one_but_hide_nothing_that_runs_by_itself(run: Run) -> None:
     run.begin()
     write_files(
@@ -163,8 +192,12 @@ def test_a_bare_repository_and_a_folder_of_hooks_of_ones_own_count_as_git_does(r
     subprocess.run(["git", "init", "-q", "--bare", str(bare)], check=True, env=environment, cwd="/")
     write_files(bare, {"config": "[core]\nfsmonitor = evil\n", "hooks/pre-commit": "x"})
     write_files(run.source, {"tools/hooks/pre-push": "x"})
+    write_files(run.source, {"one/HEAD": "ref: x", "one/commondir": "../two", "one/hooks/pre-push": "x"})
+    write_files(run.source, {"two/objects/x": "x", "two/refs/x": "x", "two/config": "[core]\nfsmonitor = evil\n"})
 
     assert run.kinds() == {
+        "one/hooks/pre-push": "git-hook new",
+        "two/config": "git-config new",
         "data/config": "git-config new",
         "data/hooks/pre-commit": "git-hook new",
         "tools/hooks/pre-push": "git-hook new",
