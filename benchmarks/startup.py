@@ -16,6 +16,7 @@ from benchmarks.suite import Results, environment_for, say
 from benchmarks.trees import Shape
 
 BARE, VERSION, HELP = "python -c pass", "agsekit --version", "agsekit --help"
+COMMANDS, NAMES = "Tab after agsekit", "Tab after agsekit run"
 STARTUP = "start-up"
 RUN_AGENT, BY_HAND = "agsekit run", "the same bwrap by hand"
 TO_AGENT, WHOLE_RUN = "run: until the agent starts", "run: from start to end"
@@ -27,12 +28,19 @@ agents: {{clock: {{type: custom, command: [date, +%s.%N]}}}}
 
 
 def measure_startup(folder: Path, runs: int, results: Results) -> None:
-    """Measure the two answers that need no work, beside an interpreter that does nothing."""
+    """Measure the answers that need no work, and words that a shell completes, beside an idle interpreter."""
     environment = environment_for(folder)
+    config = folder / "config.yaml"
+    config.write_text(_CONFIG.format(source=folder / "source", backup=folder / "store"))
+    config.chmod(0o600)
+    environment = {**environment, "CONFIG_PATH": str(config)}
+    complete = [Agsekit.program, "__complete", "bash"]
     commands = {
         BARE: [sys.executable, "-c", "pass"],
         VERSION: [Agsekit.program, "--version"],
         HELP: [Agsekit.program, "--help"],
+        COMMANDS: [*complete, "1", "agsekit", ""],
+        NAMES: [*complete, "2", "agsekit", "run", ""],
     }
     for number in range(runs + 1):
         for name, argv in commands.items():
