@@ -134,12 +134,13 @@ def restore(
     Raises:
         StorageError: the state before could not be saved (then nothing was touched), or the disk is full.
     """
-    with explained(store.source), store.locked(wait=wait, on_wait=lambda: on_event(Waiting())):
+    with explained(store.path), store.locked(wait=wait, on_wait=lambda: on_event(Waiting())):
         wanted, notes = tree_to_restore(store, request.snapshot, on_event)
         source = _source(store)
         if not os.path.lexists(source):
             plan = plan_everything(wanted, paths=request.paths)
-            os.makedirs(source, mode=0o700)
+            with explained(store.source):
+                os.makedirs(source, mode=0o700)
             problems = [*notes, *_apply(store, request.snapshot, wanted, plan, source, on_event)]
             return _noted(store, request, Restored(plan, None, problems), now)
         request = _with_named_paths(request, wanted)

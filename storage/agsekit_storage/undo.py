@@ -202,7 +202,7 @@ def move(
 ) -> tuple[Step, Restored]:
     """Choose a step by the folder as it is now, and take it: one look at the folder is enough for both."""
     source = os.fsencode(store.source_folder())
-    with explained(store.source), store.locked(wait=DEFAULT_WAIT, on_wait=lambda: on_event(Waiting())):
+    with explained(store.path), store.locked(wait=DEFAULT_WAIT, on_wait=lambda: on_event(Waiting())):
         snapshots = store.snapshots()
         if os.path.lexists(source) and snapshots:
             safety = Request("safety", exclude, times_count=True, hold=THIS)

@@ -10,11 +10,12 @@ from pathlib import Path
 
 import pytest
 
-from agsekit_storage.errors import SnapshotNotFound, SourceUnavailable, StoreRefused
+from agsekit_storage.errors import SnapshotNotFound, SourceUnavailable, StorageError, StoreRefused
 from agsekit_storage.history import is_at_or_below
 from agsekit_storage.model import Problem, Snapshot
 from agsekit_storage.restore import RestoreRequest, preview_restore, restore, restore_to
 from agsekit_storage.store import Store
+from agsekit_storage.undo import move
 from tests.support.children import value_from_child, without_rights
 from tests.support.projects import Project
 from tests.support.trees import Description, describe, make_nasty_tree, make_special_files, write
@@ -647,3 +648,20 @@ def test_a_snapshot_of_another_tool_is_restored_before_there_is_one_of_ours(tmp_
     assert restored.before is not None
     project.restore(restored.before)
     assert file.read_text() == "broken"
+
+
+def test_a_store_that_cannot_be_written_is_named_and_not_the_folder(open_project: Project) -> None:
+    def sentences() -> list[str]:
+        without_rights()
+        _write(open_project, "file", "1")
+        snapshot = open_project.snapshot().snapshot
+        (open_project.path / ".agsekit" / "lock").chmod(0o400)
+        with pytest.raises(StorageError) as of_restore:
+            open_project.restore(snapshot)
+        with pytest.raises(StorageError) as of_undo:
+            move(open_project.store, lambda look: look.undo(), (), now=time.time())
+        return [str(of_restore.value), str(of_undo.value)]
+
+    named = [str(open_project.path) in sentence for sentence in value_from_child(sentences)]
+
+    assert named == [True, True]
