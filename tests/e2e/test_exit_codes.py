@@ -42,6 +42,13 @@ def name_no_snapshot(world: World) -> Done:
     return world.agsekit("snapshots", "restore", "19990101", "-y", cwd=world.project)
 
 
+def lose_everything(world: World) -> Done:
+    if shutil.which("bwrap") is None:
+        pytest.skip("needs bubblewrap")
+    world.configure("rm a.txt; sleep 100", interval=0.1 / 60, guard="pause")
+    return world.agsekit("run", "rogue", cwd=world.project)
+
+
 def hit_a_bug(world: World) -> Done:
     faults = {"faults/sitecustomize.py": "import json\njson.dumps = None\n"}
     write_files(world.folder, faults)
@@ -69,6 +76,7 @@ SCENES: dict[ExitCode, Scene] = {
     ExitCode.INCOMPLETE: meet_an_unreadable_file,
     ExitCode.CONFIG: have_no_config,
     ExitCode.NOT_FOUND: name_no_snapshot,
+    ExitCode.LOSS: lose_everything,
     ExitCode.BUG: hit_a_bug,
     ExitCode.NOT_STARTED: not_start,
     ExitCode.CANCELLED: cancel,
