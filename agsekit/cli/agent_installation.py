@@ -7,7 +7,7 @@ import typer
 
 from agsekit.agents.install import Hooks, Installation, Outcome, Settings
 from agsekit.agents.install_plan import Order, plan, vms_of_agent
-from agsekit.cli import render
+from agsekit.cli import render, value_texts
 from agsekit.cli.choice import choose
 from agsekit.cli.context import Context
 from agsekit.cli.machines import AllVmsOption
@@ -139,7 +139,7 @@ def _sentence(outcome: Outcome) -> str:
         vm=order.vm.name,
         agent=_with(order.name, outcome.version),
         before=outcome.before,
-        time=render.age(outcome.seconds),
+        time=value_texts.age(outcome.seconds),
     )
 
 

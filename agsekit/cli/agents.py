@@ -9,10 +9,11 @@ import typer
 
 from agsekit.agent_types import CUSTOM
 from agsekit.agents.run import RunHooks, RunPlan, RunRequest, execute_run, plan_run
-from agsekit.cli import losses, render, risks
+from agsekit.cli import losses, render, risks, snapshot_texts
 from agsekit.cli.context import Context
 from agsekit.cli.options import context_of, passed_on
 from agsekit.cli.pages import page
+from agsekit.cli.progress import snapshot_progress
 from agsekit.cli.references import with_folders
 from agsekit.config.model import Agent, Mount, Vm
 from agsekit.engines.base import Engine, MountPoint, ProgramNotInside
@@ -108,7 +109,7 @@ def _run(context: Context, request: RunRequest, runner: Runner) -> tuple[int, Op
         say(_("This folder is in no mount: the agent starts in the home of the VM, and nothing is being backed up."))
     elif not request.backups:
         say(_("Snapshots are off: what the agent destroys is gone."))
-    with render.snapshot_progress(_("Saving"), shown=not context.quiet) as on_event:
+    with snapshot_progress(_("Saving"), shown=not context.quiet) as on_event:
         hooks = RunHooks(
             on_status=lambda text: say(render.safe(text)),
             on_snapshot=_ignore if context.quiet else on_event,
@@ -188,7 +189,7 @@ def _warn_of(summary: Summary) -> None:
     for reason in summary.unwatched:
         render.warn(_("edits are saved at the interval only: {reason}").format(reason=render.safe(reason)))
     if summary.after and summary.after.mass_loss and not summary.losses:
-        render.warn(render.mass_loss(summary.after))
+        render.warn(snapshot_texts.mass_loss(summary.after))
     if summary.changed_rules:
         names = ", ".join(map(render.safe_path, summary.changed_rules))
         render.warn(
@@ -199,7 +200,7 @@ def _warn_of(summary: Summary) -> None:
         render.say("  agsekit snapshots accept-rules")
     if summary.would_hide:
         sentence = _("They would leave out {count} paths: {names}.")
-        render.say("  " + render.hidden(summary.would_hide, sentence))
+        render.say("  " + snapshot_texts.hidden(summary.would_hide, sentence))
 
 
 def _show_summary(context: Context, summary: Summary, mount: Mount, run_id: str) -> None:

@@ -10,10 +10,11 @@ from typing import Annotated, Optional
 
 import typer
 
-from agsekit.cli import documents, render
+from agsekit.cli import documents, render, snapshot_texts, value_texts
 from agsekit.cli.context import Context
 from agsekit.cli.options import context_of
 from agsekit.cli.pages import page
+from agsekit.cli.progress import snapshot_progress
 from agsekit.cli.shared_options import JsonOption, SourceOption, StoreOption
 from agsekit.errors import ExitCode, UsageError
 from agsekit.i18n import _
@@ -59,7 +60,7 @@ def backup_once(
     context = context_of(ctx)
     target = choose_target(context, source_dir, dest_dir, exclude, backend)
     store = target.create_store(home=context.home)
-    with render.snapshot_progress(_("Saving"), shown=progress and not context.quiet, small=True) as on_event:
+    with snapshot_progress(_("Saving"), shown=progress and not context.quiet, small=True) as on_event:
         result = _take(store, target, "manual", on_event)
     warn_of(result)
     if not result.created:
@@ -118,7 +119,7 @@ def backup_repeated(
         time.sleep(minutes * 60)
         return True
 
-    with render.snapshot_progress(_("Saving"), shown=True) as on_event:
+    with snapshot_progress(_("Saving"), shown=True) as on_event:
         repeat(
             lambda: _take(store, target, "interval", on_event),
             wait=wait,
@@ -153,7 +154,7 @@ def _follow(context: Context, store: Store, target: Target, interval: float) -> 
 
     # A person who says --watch has said that it is to be watched wherever it is.
     edits = Edits(store.source_folder(), target.exclude, None, now=time.monotonic(), watch=True)
-    with render.snapshot_progress(_("Saving"), shown=True) as on_event:
+    with snapshot_progress(_("Saving"), shown=True) as on_event:
         Following(
             edits,
             take,
@@ -181,19 +182,19 @@ def _report(result: Result, store: Store, context: Context) -> None:
 def warn_of(result: Result) -> None:
     """Warn of what a person should look at: a loss, or rules that newly hide files."""
     if result.created and result.snapshot.mass_loss:
-        render.warn(render.mass_loss(result.snapshot))
+        render.warn(snapshot_texts.mass_loss(result.snapshot))
     if result.created:
         _warn_of_rules(result)
     if result.hidden:
         sentence = _("new ignore rules leave out {count} paths that earlier snapshots have: {names}")
-        render.warn(render.hidden(result.hidden, sentence))
+        render.warn(snapshot_texts.hidden(result.hidden, sentence))
 
 
 def _warn_of_rules(result: Result) -> None:
     """Name the lines of `.backupignore` files that say nothing."""
     for problem in result.problems:
         if problem.reason == "rules-unusable":
-            render.warn(render.describe_problem(problem))
+            render.warn(snapshot_texts.describe_problem(problem))
 
 
 def describe_result(result: Result) -> str:
@@ -204,9 +205,9 @@ def describe_result(result: Result) -> str:
     sentence = _("Snapshot {id}: {changes} ({files} files, {size}).")
     return sentence.format(
         id=snapshot.id,
-        changes=render.change_counts(snapshot) or _("empty"),
+        changes=snapshot_texts.change_counts(snapshot) or _("empty"),
         files=snapshot.files,
-        size=render.size(snapshot.bytes),
+        size=value_texts.size(snapshot.bytes),
     )
 
 

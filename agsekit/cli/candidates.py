@@ -78,13 +78,13 @@ def _snapshots(store: Store) -> list[Candidate]:
     """Return the snapshots of a store, newest first, with their ages and what changed in them."""
     import time
 
-    from agsekit.cli import render
+    from agsekit.cli import snapshot_texts, value_texts
 
     now = time.time()
 
     def note(snapshot: Snapshot) -> str:
-        age = _("{age} ago").format(age=render.age(now - snapshot.created))
-        return f"{age}  {snapshot.kind}  {render.change_counts(snapshot)}"
+        age = _("{age} ago").format(age=value_texts.age(now - snapshot.created))
+        return f"{age}  {snapshot.kind}  {snapshot_texts.change_counts(snapshot)}"
 
     return [Candidate(each.id, note(each)) for each in reversed(store.snapshots())]
 
@@ -93,12 +93,12 @@ def _runs(store: Store) -> list[Candidate]:
     """Return the runs in a store, newest first, with their ages and agents."""
     import time
 
-    from agsekit.cli import render
+    from agsekit.cli import value_texts
     from agsekit_storage.run_log import all_runs
 
     now = time.time()
 
     def note(run: Run) -> str:
-        return f"{_('{age} ago').format(age=render.age(now - run.started))}  {run.agent}"
+        return f"{_('{age} ago').format(age=value_texts.age(now - run.started))}  {run.agent}"
 
     return [Candidate(each.id, note(each)) for each in reversed(all_runs(store))]

@@ -11,7 +11,7 @@ from typing import Annotated, Optional
 
 import typer
 
-from agsekit.cli import documents, render, wording
+from agsekit.cli import documents, render, snapshot_texts, value_texts, wording
 from agsekit.cli.backups import choose_target
 from agsekit.cli.options import context_of
 from agsekit.cli.pages import page
@@ -57,11 +57,11 @@ def show(
         return
     render.result(
         _("Snapshot {id}, {kind}, {time}").format(
-            id=chosen.id, kind=wording.kind(chosen.kind), time=render.local_time(chosen.created)
+            id=chosen.id, kind=wording.kind(chosen.kind), time=value_texts.local_time(chosen.created)
         )
     )
     for problem in chosen.problems:
-        render.result("! " + render.describe_problem(problem))
+        render.result("! " + snapshot_texts.describe_problem(problem))
     for line in change_lines(changes):
         render.result(line)
 
@@ -136,10 +136,10 @@ def log(
         (
             (
                 each.snapshot.id,
-                render.local_time(each.snapshot.created),
-                render.age(now - each.snapshot.created),
+                value_texts.local_time(each.snapshot.created),
+                value_texts.age(now - each.snapshot.created),
                 wording.kind(each.snapshot.kind),
-                render.size(each.entry.row[1]) if each.entry else "",
+                value_texts.size(each.entry.row[1]) if each.entry else "",
                 wording.change(each.change),
             )
             for each in versions

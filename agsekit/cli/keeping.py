@@ -6,12 +6,13 @@ from typing import Annotated, Optional
 
 import typer
 
-from agsekit.cli import documents, interactive, render
+from agsekit.cli import documents, interactive, render, snapshot_texts, value_texts
 from agsekit.cli.backups import choose_target
 from agsekit.cli.context import Context
 from agsekit.cli.history import SnapshotArgument
 from agsekit.cli.options import context_of
 from agsekit.cli.pages import page
+from agsekit.cli.progress import snapshot_progress
 from agsekit.cli.references import named_snapshot
 from agsekit.cli.shared_options import DryRunOption, JsonOption, SourceOption, StoreOption, YesOption
 from agsekit.cli.snapshots import relative_paths, report_restored
@@ -75,7 +76,7 @@ def prune_snapshots(
     target = choose_target(context, source_dir, dest_dir)
     store = target.existing_store()
     now = time.time()
-    with render.snapshot_progress("", shown=False) as on_event:
+    with snapshot_progress("", shown=False) as on_event:
         decisions = plan_prune(store, target.keep, now=now, on_event=on_event)
     doomed = [each for each in decisions if not each.keep]
     if not as_json and not (context.quiet and yes):
@@ -188,7 +189,7 @@ def _move(
                 render.print_json(documents.restored(step.target.id, plan, None))
             return
         interactive.confirm(context, _("Restore?"), yes=yes, flag="--yes")
-    with render.snapshot_progress(_("Restoring"), shown=not context.quiet) as on_event:
+    with snapshot_progress(_("Restoring"), shown=not context.quiet) as on_event:
         if yes:
             step, done = move(store, choose, target.exclude, now=time.time(), on_event=on_event)
         else:
@@ -210,13 +211,13 @@ def _say_step(plan: Plan, step: Step) -> None:
     render.say(
         _("Back to {id} of {time}: {counts} ({names})").format(
             id=step.target.id,
-            time=render.local_time(step.target.created),
+            time=value_texts.local_time(step.target.created),
             counts=" ".join(f"{sign}{len(paths)}" for sign, paths in kinds if paths) or _("nothing to do"),
-            names=render.names_of(changed) or "-",
+            names=value_texts.names_of(changed) or "-",
         )
     )
     for problem in plan.problems:
-        render.warn(render.describe_problem(problem))
+        render.warn(snapshot_texts.describe_problem(problem))
 
 
 def _set_pin(ctx: typer.Context, target: Target, reference: str, *, pinned: bool, as_json: bool) -> None:
@@ -256,7 +257,7 @@ def _show_decisions(decisions: Sequence[Decision]) -> None:
         (
             (
                 each.snapshot.id,
-                render.local_time(each.snapshot.created),
+                value_texts.local_time(each.snapshot.created),
                 _("keep") if each.keep else _("delete"),
                 reasons[each.reason],
             )

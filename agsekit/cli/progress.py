@@ -4,9 +4,14 @@ from __future__ import annotations
 
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Optional
 
 from agsekit.cli import render
+from agsekit.cli.snapshot_texts import describe_problem, describe_unmet_cap
+from agsekit.i18n import _
+from agsekit_storage.events import CapUnmet, Event, Met, OnEvent, Progress, Waiting
 
 if TYPE_CHECKING:
     import rich.progress
@@ -46,14 +51,14 @@ class Bar:
         self._progress = self._began = None
 
     def _open(self, total: int) -> None:
+        from rich import progress
         from rich.console import Console
-        from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-        self._progress = Progress(
-            TextColumn("{task.description}", markup=False),
-            BarColumn(),
-            MofNCompleteColumn(),
-            TimeRemainingColumn(),
+        self._progress = progress.Progress(
+            progress.TextColumn("{task.description}", markup=False),
+            progress.BarColumn(),
+            progress.MofNCompleteColumn(),
+            progress.TimeRemainingColumn(),
             console=Console(file=sys.stderr),
             auto_refresh=False,
         )
@@ -81,3 +86,32 @@ class Lines:
     def close(self) -> None:
         """Let the next update begin anew."""
         self._shown = False
+
+
+@contextmanager
+def snapshot_progress(label: str, *, shown: bool, small: bool = False) -> Iterator[OnEvent]:
+    """Show how far a snapshot or restore has come: a bar on a terminal, a plain line otherwise.
+
+    What takes no time needs neither; `small` has the lines for it all the same.
+    """
+    display: Bar | Lines | None = None
+    if shown:
+        display = Bar(label) if sys.stderr.isatty() else Lines(label, small=small)
+
+    def on_event(event: Event) -> None:
+        if isinstance(event, Waiting):
+            render.say(_("Another process is writing to the store; waiting for it."))
+        elif isinstance(event, Progress) and display:
+            with suppress(OSError):  # the terminal is gone; the snapshot goes on
+                display.update(event.done, event.total)
+        elif isinstance(event, Met) and not event.problem.harmless:
+            render.warn(describe_problem(event.problem))
+        elif isinstance(event, CapUnmet):
+            render.warn(describe_unmet_cap(event))
+
+    try:
+        yield on_event
+    finally:
+        if display:
+            with suppress(OSError):
+                display.close()

@@ -1,4 +1,4 @@
-"""Text for people: messages, tables, progress. The only module that imports rich."""
+"""How text goes out: lines, colour, tables, errors, JSON, and no character of others that a terminal obeys."""
 
 from __future__ import annotations
 
@@ -6,14 +6,11 @@ import os
 import re
 import shutil
 import sys
-import time
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from typing import TextIO
 
 from agsekit.i18n import _, sentence_and_hint
-from agsekit_storage.events import CapUnmet, Event, Met, OnEvent, Progress, Waiting
-from agsekit_storage.model import Problem, Snapshot
 
 _STYLES = {
     "error": "1;31",
@@ -221,124 +218,3 @@ def _wrapped(line: list[str], column: int | None, widths: Sequence[int]) -> Iter
     yield [*line[:column], first, *line[column + 1 :]]
     for rest in more:
         yield [rest if number == column else "" for number in range(len(line))]
-
-
-def size(count: int) -> str:
-    """Return a number of bytes the way people read it."""
-    amount = float(count)
-    whole = _("B")
-    for unit in (whole, _("KB"), _("MB"), _("GB")):
-        if amount < 1024:
-            return f"{amount:.0f} {unit}" if unit == whole or amount >= 10 else f"{_decimal(amount)} {unit}"
-        amount /= 1024
-    return f"{_decimal(amount)} {_('TB')}"
-
-
-def _decimal(amount: float) -> str:
-    return f"{amount:.1f}".replace(".", _("."))
-
-
-def local_time(seconds: float) -> str:
-    """Return a moment in local time, to the second."""
-    return time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(seconds))
-
-
-def age(seconds: float) -> str:
-    """Return how long ago something was."""
-    for unit, length in ((_("d"), 86400), (_("h"), 3600), (_("min"), 60)):
-        if seconds >= length:
-            return f"{int(seconds // length)} {unit}"
-    return f"{max(0, int(seconds))} {_('s')}"
-
-
-def change_counts(snapshot: Snapshot) -> str:
-    """Return the changes of a snapshot in short: `+3 ~2 -1`, with `=` for metadata only."""
-    counts = (("+", snapshot.added), ("~", snapshot.modified), ("=", snapshot.metadata), ("-", snapshot.removed))
-    return " ".join(f"{sign}{count}" for sign, count in counts if count)
-
-
-def names_of(paths: Sequence[bytes], shown: int = 5) -> str:
-    """Return the first few of some paths."""
-    return ", ".join(map(safe_path, paths[:shown])) + (", …" if len(paths) > shown else "")
-
-
-def hidden(paths: Sequence[bytes], sentence: str) -> str:
-    """Return a sentence about paths that ignore rules leave out; its placeholders are count and names."""
-    return sentence.format(count=len(paths), names=names_of(paths))
-
-
-def mass_loss(snapshot: Snapshot) -> str:
-    """Return the sentence about a snapshot that lost most of what was there."""
-    return _(
-        "most of the files are gone or empty since the snapshot before {id}, which is now kept from pruning; "
-        "to see what is missing: agsekit snapshots show {id}"
-    ).format(id=snapshot.id)
-
-
-def describe_problem(problem: Problem) -> str:
-    """Return a sentence about a path that a snapshot or a restore could not treat as it should."""
-    sentences = {
-        "unreadable": _("{path} could not be read, so it is not saved"),
-        "vanished": _("{path} vanished while it was being saved"),
-        "unstable": _("{path} kept changing while it was read; what was read is saved"),
-        "special": _("{path} is a device, socket or FIFO: noted, not saved"),
-        "other-filesystem": _("{path} is on another file system: not saved"),
-        "rules-unusable": _("{path} has rules that cannot be used"),
-        "huge": _("{path} is huge; if it can be made again, leave it out with the line /{path} in .backupignore"),
-        "not-in-snapshot": _("{path} is not in the snapshot, because it could not be read then"),
-        "damaged": _("{path} is damaged in the store; the file was left as it is"),
-        "edited-meanwhile": _("{path} was edited while the restore began, so it was left as it is"),
-        "not-restored": _("{path} could not be restored"),
-        "not-deleted": _("{path} could not be deleted"),
-        "rebuilt": _("the record of this snapshot cannot be read; its folder in the store is what is restored"),
-        "hidden": _("{path} is left out by `exclude:` now, so it stays as it is; it is restored when you name it"),
-        "in-the-way": _("{path} stands in the way and was left as it is"),
-    }
-    sentence = sentences.get(problem.reason, "{path}: " + problem.reason).format(path=safe_path(problem.path))
-    return f"{sentence} ({safe(problem.detail)})" if problem.detail else sentence
-
-
-def describe_unmet_cap(event: CapUnmet) -> str:
-    """Return a sentence about a cap that no deletion could meet, and what to do about it."""
-    if event.cap == "max-size":
-        sentence = _(
-            "what must stay is {size} more than max_size, so nothing was deleted for it: "
-            "raise max_size, exclude what can be made again, or unpin snapshots"
-        )
-    else:
-        sentence = _(
-            "even without all that may go the disk would have {size} less free than min_free, "
-            "so nothing was deleted for it: free some space there, or lower min_free"
-        )
-    return sentence.format(size=size(event.missing))
-
-
-@contextmanager
-def snapshot_progress(label: str, *, shown: bool, small: bool = False) -> Iterator[OnEvent]:
-    """Show how far a snapshot or restore has come: a bar on a terminal, a plain line otherwise.
-
-    What takes no time needs neither; `small` has the lines for it all the same.
-    """
-    from agsekit.cli.progress import Bar, Lines
-
-    display: Bar | Lines | None = None
-    if shown:
-        display = Bar(label) if sys.stderr.isatty() else Lines(label, small=small)
-
-    def on_event(event: Event) -> None:
-        if isinstance(event, Waiting):
-            say(_("Another process is writing to the store; waiting for it."))
-        elif isinstance(event, Progress) and display:
-            with suppress(OSError):  # the terminal is gone; the snapshot goes on
-                display.update(event.done, event.total)
-        elif isinstance(event, Met) and not event.problem.harmless:
-            warn(describe_problem(event.problem))
-        elif isinstance(event, CapUnmet):
-            warn(describe_unmet_cap(event))
-
-    try:
-        yield on_event
-    finally:
-        if display:
-            with suppress(OSError):
-                display.close()

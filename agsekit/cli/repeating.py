@@ -15,6 +15,7 @@ from agsekit.cli.choice import choose_mount
 from agsekit.cli.context import Context
 from agsekit.cli.options import context_of
 from agsekit.cli.pages import page
+from agsekit.cli.progress import snapshot_progress
 from agsekit.config.model import Config, Mount
 from agsekit.config.watch import WatchedConfig
 from agsekit.errors import AgsekitError
@@ -70,7 +71,7 @@ def _go_round(
     for number in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, _end)
     try:
-        with render.snapshot_progress(_("Saving"), shown=not context.quiet) as on_event:
+        with snapshot_progress(_("Saving"), shown=not context.quiet) as on_event:
             reporter = _Reporter(heartbeat, named=only is None)
             Rounds(watched, choose, reporter, home=context.home, on_event=on_event).run()
     finally:

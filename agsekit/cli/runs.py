@@ -6,11 +6,12 @@ from typing import Annotated, Optional
 
 import typer
 
-from agsekit.cli import documents, interactive, render, risks
+from agsekit.cli import documents, interactive, render, risks, value_texts
 from agsekit.cli.backups import choose_target
 from agsekit.cli.history import StatOption, change_lines, print_diffs
 from agsekit.cli.options import context_of
 from agsekit.cli.pages import page
+from agsekit.cli.progress import snapshot_progress
 from agsekit.cli.shared_options import DryRunOption, JsonOption, SourceOption, StoreOption, YesOption
 from agsekit.cli.snapshots import relative_paths, show_done, show_plan
 from agsekit.errors import ExitCode
@@ -57,7 +58,7 @@ def list_runs(
         (
             (
                 render.safe(each.id),
-                render.local_time(each.started),
+                value_texts.local_time(each.started),
                 _duration(each),
                 render.safe(each.agent),
                 render.safe(each.vm),
@@ -167,7 +168,7 @@ def undo_one_run(
             _end_with(plan)
             return
         interactive.confirm(context, _("Undo the run?"), yes=yes, flag="--yes")
-    with render.snapshot_progress(_("Restoring"), shown=not context.quiet) as on_event:
+    with snapshot_progress(_("Restoring"), shown=not context.quiet) as on_event:
         done = undo_run(store, chosen, now=time.time(), exclude=target.exclude, force=forced, on_event=on_event)
     if as_json:
         _print_document(chosen, done)
@@ -206,7 +207,7 @@ def _heading(run: Run) -> Iterator[str]:
         id=render.safe(run.id),
         agent=render.safe(run.agent),
         vm=render.safe(run.vm),
-        time=render.local_time(run.started),
+        time=value_texts.local_time(run.started),
         state=_state(run),
     )
     if run.arguments:
@@ -232,7 +233,7 @@ def _state(run: Run) -> str:
 
 
 def _duration(run: Run) -> str:
-    return "" if run.ended is None else render.age(run.ended - run.started)
+    return "" if run.ended is None else value_texts.age(run.ended - run.started)
 
 
 def _counts(run: Run) -> str:

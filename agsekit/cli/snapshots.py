@@ -8,11 +8,12 @@ from typing import Annotated, Optional
 
 import typer
 
-from agsekit.cli import documents, interactive, render, wording
+from agsekit.cli import documents, interactive, render, snapshot_texts, value_texts, wording
 from agsekit.cli.backups import choose_target
 from agsekit.cli.context import Context
 from agsekit.cli.options import context_of
 from agsekit.cli.pages import page
+from agsekit.cli.progress import snapshot_progress
 from agsekit.cli.references import named_snapshot, with_folders
 from agsekit.cli.shared_options import DryRunOption, JsonOption, SourceOption, StoreOption, YesOption
 from agsekit.errors import ExitCode, UsageError
@@ -69,12 +70,12 @@ def list_snapshots(
         (
             (
                 each.id,
-                render.local_time(each.created),
-                render.age(now - each.created),
+                value_texts.local_time(each.created),
+                value_texts.age(now - each.created),
                 wording.kind(each.kind),
                 str(each.files) if each.kind != "foreign" else "",
-                render.change_counts(each),
-                render.size(each.stored_bytes) if each.kind != "foreign" else "",
+                snapshot_texts.change_counts(each),
+                value_texts.size(each.stored_bytes) if each.kind != "foreign" else "",
                 _run_in_short(each),
                 ", ".join(
                     [_("pinned")] * each.pinned
@@ -161,7 +162,7 @@ def restore_snapshot(
 
 
 def _carry_out(context: Context, store: Store, request: RestoreRequest, to: Optional[Path]) -> Restored:
-    with render.snapshot_progress(_("Restoring"), shown=not context.quiet) as on_event:
+    with snapshot_progress(_("Restoring"), shown=not context.quiet) as on_event:
         if to is None:
             return restore(store, request, now=time.time(), on_event=on_event)
         return restore_to(store, request, to.absolute(), on_event=on_event)
@@ -191,7 +192,7 @@ def relative_paths(paths: Sequence[str], source: Optional[Path]) -> list[bytes]:
 
 def show_plan(plan: Plan, snapshot: Snapshot) -> None:
     """Say on standard error what a restore would do, with the first few paths of each kind."""
-    title = _("Snapshot {id} of {time}").format(id=snapshot.id, time=render.local_time(snapshot.created))
+    title = _("Snapshot {id} of {time}").format(id=snapshot.id, time=value_texts.local_time(snapshot.created))
     if not plan and not plan.problems:
         render.say(_("{title}: nothing to do, everything is as it was then.").format(title=title))
         return
@@ -206,7 +207,7 @@ def show_plan(plan: Plan, snapshot: Snapshot) -> None:
             names = ", ".join(_name(path) for path in paths[:_SHOWN]) + (", …" if len(paths) > _SHOWN else "")
             render.say(f"  {sentence} {len(paths)}: {names}")
     for problem in plan.problems:
-        render.warn(render.describe_problem(problem))
+        render.warn(snapshot_texts.describe_problem(problem))
 
 
 def _name(path: bytes) -> str:

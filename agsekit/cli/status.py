@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from agsekit.cli import render
+from agsekit.cli import render, value_texts
 from agsekit.cli.context import Context
 from agsekit.cli.doctor import surroundings
 from agsekit.cli.network import status_line
@@ -96,14 +96,14 @@ def _mount_lines(mount: Mapping[str, Any], now: float, home: Path) -> list[str]:
             "  "
             + _("snapshots: {count}, the last {age} ago; size {size}").format(
                 count=mount["snapshots"],
-                age=render.age(now - last["time"]),
-                size=render.size(mount["stored_bytes"]),
+                age=value_texts.age(now - last["time"]),
+                size=value_texts.size(mount["stored_bytes"]),
             )
         )
     else:
         lines.append("  " + _("no snapshots yet"))
     for run in mount["runs"]:
-        age = render.age(now - run["started"])
+        age = value_texts.age(now - run["started"])
         lines.append("  " + _("protected by a run of {agent}, for {age}").format(agent=run["agent"], age=age))
     for loop in mount["protectors"]:
         said = _("protected by `{command}`").format(command=loop["command"])
@@ -115,7 +115,7 @@ def _agent_line(agent: Mapping[str, Any], now: float, home: Path) -> str:
     line = f"{agent['name']} ({agent['type']}):"
     runs = [
         _("runs in {folder} for {age}").format(
-            folder=_short(run["source"], home), age=render.age(now - run["started"])
+            folder=_short(run["source"], home), age=value_texts.age(now - run["started"])
         )
         for run in agent["runs"]
     ]

@@ -5,7 +5,7 @@ from typing import Annotated, Optional
 
 import typer
 
-from agsekit.cli import documents, interactive, render, wording
+from agsekit.cli import documents, interactive, render, snapshot_texts, value_texts, wording
 from agsekit.cli.backups import choose_target
 from agsekit.cli.context import Context
 from agsekit.cli.options import context_of
@@ -163,16 +163,18 @@ def accept_rules(
         if rules and not yes and not as_json:
             newest = store.tree(store.snapshots()[-1])
             lost = would_hide(os.fsencode(store.source_folder()), target.exclude, newest, rules)
-            render.say(_("Changed by a run: {names}").format(names=render.names_of([each.path for each in rules])))
+            render.say(
+                _("Changed by a run: {names}").format(names=value_texts.names_of([each.path for each in rules]))
+            )
             if lost:
                 sentence = _("they leave out {count} paths that snapshots have: {names}")
-                render.warn(render.hidden(lost, sentence))
+                render.warn(snapshot_texts.hidden(lost, sentence))
             interactive.confirm(context, _("Accept?"), yes=yes, flag="--yes")
         accept(store.path)
     if as_json:
         render.print_json({"accepted": [render.safe_path(each.path) for each in rules]})
     elif rules:
-        render.result(_("Accepted: {names}").format(names=render.names_of([each.path for each in rules])))
+        render.result(_("Accepted: {names}").format(names=value_texts.names_of([each.path for each in rules])))
     else:
         render.result(_("There is nothing to accept."))
 
@@ -222,7 +224,12 @@ def _show_usage(found: Usage) -> None:
     render.table(
         ((_("Snapshot"), "left"), (_("Time"), "left"), (_("Kind"), "left"), (_("Added"), "right")),
         (
-            (each.id, render.local_time(each.created), wording.kind(each.kind), render.size(each.stored_bytes))
+            (
+                each.id,
+                value_texts.local_time(each.created),
+                wording.kind(each.kind),
+                value_texts.size(each.stored_bytes),
+            )
             for each in found.snapshots
         ),
         spare=(1, 2),
@@ -232,9 +239,9 @@ def _show_usage(found: Usage) -> None:
             render.result("")
             render.table(
                 ((title, "left"), (_("Size"), "right"), (_("Versions"), "right")),
-                ((render.safe_path(each.name), render.size(each.bytes), str(each.versions)) for each in costs),
+                ((render.safe_path(each.name), value_texts.size(each.bytes), str(each.versions)) for each in costs),
                 spare=(2,),
                 wrapped=0,
             )
     render.result("")
-    render.result(_("All file content in the store: {size}.").format(size=render.size(found.total)))
+    render.result(_("All file content in the store: {size}.").format(size=value_texts.size(found.total)))

@@ -9,7 +9,7 @@ import time
 from types import TracebackType
 from typing import TYPE_CHECKING, Optional
 
-from agsekit.cli import render
+from agsekit.cli import render, value_texts
 from agsekit.i18n import _
 
 if TYPE_CHECKING:
@@ -87,7 +87,7 @@ class Tails:
             rows = list(self._rows.values())
         now = time.monotonic()
         lines = (
-            render.safe(f"{title} {render.age(now - began)}{'  ' if last else ''}{last}")[: columns - 1]
+            render.safe(f"{title} {value_texts.age(now - began)}{'  ' if last else ''}{last}")[: columns - 1]
             for title, began, last in rows
         )
         return Text("\n".join(lines) or _("Looking"), no_wrap=True)

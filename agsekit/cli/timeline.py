@@ -6,11 +6,12 @@ from typing import Annotated, Optional
 
 import typer
 
-from agsekit.cli import interactive, render, wording
+from agsekit.cli import interactive, render, snapshot_texts, value_texts, wording
 from agsekit.cli.backups import choose_target
 from agsekit.cli.context import Context
 from agsekit.cli.options import context_of
 from agsekit.cli.pages import page
+from agsekit.cli.progress import snapshot_progress
 from agsekit.cli.shared_options import SourceOption, StoreOption
 from agsekit.errors import UsageError
 from agsekit.i18n import _
@@ -56,10 +57,10 @@ def texts() -> Texts:
     return Texts(
         render.safe,
         render.safe_path,
-        render.local_time,
-        render.age,
-        render.size,
-        render.change_counts,
+        value_texts.local_time,
+        value_texts.age,
+        value_texts.size,
+        snapshot_texts.change_counts,
         wording.kind,
         wording.note,
     )
@@ -94,7 +95,7 @@ def _restore(context: Context, target: Target, snapshot_id: str, path: Optional[
     if plan:
         try:
             interactive.confirm(context, _("Restore?"), yes=False, flag="")
-            with render.snapshot_progress(_("Restoring"), shown=True) as on_event:
+            with snapshot_progress(_("Restoring"), shown=True) as on_event:
                 done = restore(store, request, now=time.time(), on_event=on_event)
             show_done(context, done, store)
             render.flush()

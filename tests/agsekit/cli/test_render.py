@@ -54,28 +54,6 @@ def test_a_column_without_a_title_and_without_content_takes_no_room(capsys: pyte
     assert capsys.readouterr().out == "Name\na\n"
 
 
-@pytest.mark.parametrize(
-    ("count", "expected"),
-    [
-        (0, "0 B"),
-        (1023, "1023 B"),
-        (1024, "1.0 KB"),
-        (10 * 1024, "10 KB"),
-        (1536 * 1024, "1.5 MB"),
-        (3 << 40, "3.0 TB"),
-    ],
-)
-def test_a_size_is_written_the_way_people_read_it(count: int, expected: str) -> None:
-    assert render.size(count) == expected
-
-
-@pytest.mark.parametrize(
-    ("seconds", "expected"), [(-3, "0 s"), (59.9, "59 s"), (60, "1 min"), (7200, "2 h"), (200_000, "2 d")]
-)
-def test_an_age_has_one_unit(seconds: float, expected: str) -> None:
-    assert render.age(seconds) == expected
-
-
 def test_an_error_of_several_lines_keeps_them_together(capsys: pytest.CaptureFixture[str]) -> None:
     render.print_error("first\nsecond \033", "do this", "\n".join(map(str, range(9))))
 
