@@ -15,7 +15,7 @@ _URL = re.compile(rf"https?://{_WORD}+")
 _NOT_AT_THE_END = ".,;:!?'\")]}*"
 # Colours take no room; what moves the cursor separates what stands before and behind it.
 _COLOUR = re.compile(rb"\x1b\[[0-9;:]*m")
-_HIDDEN = re.compile(rb"\x1b[\]PX^_].*?(?:\x07|\x1b\\)", re.DOTALL)
+_HIDDEN = re.compile(rb"\x1b[\]PX^_][^\x07\x1b]*(?:\x07|\x1b\\)")
 _MOVE = re.compile(rb"\x1b\[[0-?]*[ -/]*[@-~]|\x1b[ -/]*[0-~]|\r(?!\n)|[\x00-\x09\x0b\x0c\x0e-\x1f\x7f]")
 _UNFINISHED = re.compile(rb"\x1b(?:\[[0-?]*[ -/]*|[\]PX^_][^\x07\x1b]*)?\Z")
 _LOCAL = ("localhost", "127.0.0.1", "::1", "0.0.0.0")  # noqa: S104  # compared, not bound
