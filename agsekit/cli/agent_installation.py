@@ -206,7 +206,7 @@ def finish(outcomes: Sequence[Outcome], *, named: bool = False) -> None:
     for outcome in outcomes:
         if outcome.error:
             errors.append(outcome.error)
-        elif outcome.result == "manual":
+        elif outcome.result == "manual" and not _in_the_folder(outcome.order.agent.command[0]):
             missing = _by_hand(outcome)
             if named:
                 errors.append(missing)
@@ -217,6 +217,11 @@ def finish(outcomes: Sequence[Outcome], *, named: bool = False) -> None:
         render.print_error(error.message, error.hint, error.details)
     if errors:
         raise typer.Exit(errors[0].exit_code)
+
+
+def _in_the_folder(program: str) -> bool:
+    """Whether a program is named by a path in the folder that the agent works in, where it is not looked for."""
+    return "/" in program and not program.startswith("/")
 
 
 def _by_hand(outcome: Outcome) -> AgsekitError:

@@ -5,6 +5,7 @@ import shlex
 import tempfile
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 
 import typer
@@ -22,6 +23,8 @@ from agsekit.errors import AgsekitError, ConfigError, ExitCode, UsageError
 from agsekit.i18n import _
 from agsekit.process import ProgramMissing
 from agsekit.terminal import run_foreground
+
+_USUAL_EDITORS = ("nano", "vi")
 
 
 @page(
@@ -71,11 +74,14 @@ def _editor(context: Context) -> Sequence[str]:
         words = shlex.split(named)
     except ValueError:
         words = []
-    if not words:
-        raise UsageError(
-            _("neither VISUAL nor EDITOR names an editor"), hint=_("name one: EDITOR=nano agsekit config edit")
-        )
-    return words
+    if words:
+        return words
+    for usual in _USUAL_EDITORS:
+        with suppress(ProgramMissing):
+            return [context.runner().find(usual)]
+    raise UsageError(
+        _("neither VISUAL nor EDITOR names an editor"), hint=_("name one: EDITOR=nano agsekit config edit")
+    )
 
 
 def _edited(context: Context, editor: Sequence[str], copy: Path, draft: Draft) -> bytes:

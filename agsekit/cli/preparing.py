@@ -7,6 +7,7 @@ from typing import Annotated, Optional
 
 import typer
 
+from agsekit.agent_types import CUSTOM
 from agsekit.agents.install import Outcome
 from agsekit.agents.install_plan import plan
 from agsekit.cli import agent_installation, interactive, render
@@ -119,6 +120,8 @@ def _install_agents(context: Context, config: Config, *, dry_run: bool) -> Seque
     with render.stage(_("Agents")):
         if dry_run:
             for order in orders:
+                if order.type.name == CUSTOM and not order.agent.install:
+                    continue  # nothing here installs it
                 sentence = _("{agent} would be installed in VM {vm}, unless it is there.")
                 render.result(sentence.format(agent=order.name, vm=order.vm.name))
             return ()

@@ -87,7 +87,26 @@ def check_new_mount(mount: Mount, config: Config, engine: Engine, *, home: Path)
         check_apart(source, store)
     if read_store(mount.backup) is None:
         refuse_foreign_folder(mount.backup)
+    check_writable(mount.backup)
     engine.check_mount(config.vms[mount.vm], MountPoint(mount.source, mount.target))
+
+
+def check_writable(backup: Path) -> None:
+    """Refuse a backup folder that this user cannot write to, or cannot make.
+
+    Raises:
+        AgsekitError: it is so.
+    """
+    place = backup
+    while not os.path.lexists(place):
+        place = place.parent
+    if not os.access(place, os.W_OK | os.X_OK):
+        raise AgsekitError(
+            _("you may not write to {place}, so the snapshots cannot go to {backup}").format(
+                place=place, backup=backup
+            ),
+            hint=_("choose another backup folder, such as one below your home folder"),
+        )
 
 
 def _pairs(mount: Mount, config: Config) -> list[tuple[Path, Path]]:

@@ -12,6 +12,7 @@ from agsekit.config.model import Config, Mount
 from agsekit.errors import AgsekitError
 from agsekit.i18n import _, sentence_and_hint
 from agsekit.machines.mounts import overlaps
+from agsekit.machines.new_mount import check_writable
 from agsekit.overview.check import FAIL, OK, WARN, Check, Surroundings
 from agsekit.overview.check_host import readable_by_others
 from agsekit.protection.target import refuse_mounted_store, target_of
@@ -68,6 +69,7 @@ def _store(mount: Mount, around: Surroundings) -> Iterator[Check]:
     try:
         refuse_mounted_store(mount.backup, _config(around))
         if not (mount.backup / PRIVATE).is_dir():
+            check_writable(mount.backup)
             text = _("{path} has no snapshots yet").format(path=mount.source)
             yield Check("store", WARN, text, _("take one with `agsekit backup-once`"), subject)
             yield from _disk(mount)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Optional
@@ -57,7 +58,9 @@ def explained(what: object) -> Iterator[None]:
     except OSError as error:
         raise StorageError(
             "{what} cannot be used: {reason}",
-            hint="put that right and try again; no snapshot was lost",
+            hint="choose a folder that you may write to, or have that changed; no snapshot was lost"
+            if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS)
+            else "put that right and try again; no snapshot was lost",
             what=what,
             reason=error.strerror or error,
         ) from error

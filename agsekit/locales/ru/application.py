@@ -86,4 +86,6 @@ SENTENCES: dict[str, str | tuple[str, ...]] = {
     "this system does not tell of edits (it has no inotify)": "эта система не сообщает о правках (в ней нет inotify)",
     "too many programs watch files already": "слишком много программ уже следят за файлами",
     "raise the limit with `sudo sysctl fs.inotify.max_user_instances=1024`": "поднимите предел: `sudo sysctl fs.inotify.max_user_instances=1024`",
+    "you may not write to {place}, so the snapshots cannot go to {backup}": "вам нельзя писать в {place}, поэтому снимкам не попасть в {backup}",
+    "choose another backup folder, such as one below your home folder": "выберите другую папку для снимков, например внутри домашней",
 }

@@ -128,4 +128,5 @@ SENTENCES: dict[str, str | tuple[str, ...]] = {
     "the store {path} holds the snapshots of {recorded}, which is not there now, and {source} does not look like it": "в хранилище {path} снимки {recorded}, которой сейчас нет, а {source} на неё не похожа",
     "choose another backup folder, or, if it is the same project, say so: agsekit snapshots adopt --source-dir {source} --dest-dir {path}": "выберите другую папку для снимков или, если это тот же проект, скажите так: agsekit snapshots adopt --source-dir {source} --dest-dir {path}",
     "a record has another number of links than of their targets": "число ссылок в записи не совпадает с числом их целей",
+    "choose a folder that you may write to, or have that changed; no snapshot was lost": "выберите папку, куда вам можно писать, или добейтесь этого права; ни один снимок не потерян",
 }

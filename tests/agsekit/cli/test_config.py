@@ -8,7 +8,7 @@ import pytest
 
 from agsekit.config.example import example
 from agsekit.config.schema import schema_file
-from tests.support.world import World
+from tests.support.world import World, write_files
 
 
 def test_the_example_is_written_where_the_configuration_is_looked_for(world: World) -> None:
@@ -267,10 +267,26 @@ def test_an_edit_that_changes_nothing_and_an_editor_that_fails_write_nothing(edi
     assert left(editing) == ["config.yaml"]
 
 
+def test_an_editor_that_most_machines_have_is_taken_when_none_is_named(editing: World) -> None:
+    editing.environment["EDITOR"] = ""
+    programs = editing.folder / "programs"
+    write_files(programs, {"vi": '#!/bin/sh\necho "this is vi: $1"\n'})
+    (programs / "vi").chmod(0o755)
+    editing.environment["PATH"] = f"{programs}"
+
+    window = editing.window("config", "edit", columns=200)
+
+    window.expect("this is vi: /")
+    assert window.finish() == 0
+
+
 def test_without_a_terminal_or_an_editor_there_is_a_hint(editing: World) -> None:
     piped = editing.agsekit("config", "edit")
     editing.environment["EDITOR"] = ""
+    path = editing.environment["PATH"]
+    editing.environment["PATH"] = "/nowhere"
     without = editing.window("config", "edit", columns=200)
+    editing.environment["PATH"] = path
     editing.environment["VISUAL"] = "no-such-editor"
     missing = editing.window("config", "edit", columns=200)
 

@@ -10,7 +10,7 @@ import pytest
 import yaml
 
 from tests.fakes.multipass_fake.control import FakeMultipass
-from tests.support.world import Done, World, write_files
+from tests.support.world import LIKE_OTHERS, Done, World, write_files
 
 CONFIG = """\
 # my machines
@@ -327,3 +327,14 @@ def test_a_folder_that_a_snap_does_not_get_at_is_refused(world: World, multipass
     assert done.code == 20
     assert "does not get at '.hidden'" in done.err
     assert world.config.read_text() == "vms:\n  box:\n"
+
+
+def test_a_backup_folder_that_cannot_be_written_is_refused(home: World) -> None:
+    closed = home.folder / "closed"
+    closed.mkdir(mode=0o500)
+
+    done = home.agsekit("addmount", "project", "/home/ubuntu/p", closed / "backups", "5", "-y", before=LIKE_OTHERS)
+
+    assert done.code == 1
+    assert f"you may not write to {closed}" in done.err
+    assert "choose another backup folder" in done.err
