@@ -45,7 +45,7 @@ def name_no_snapshot(world: World) -> Done:
 def lose_everything(world: World) -> Done:
     if shutil.which("bwrap") is None:
         pytest.skip("needs bubblewrap")
-    world.configure("rm a.txt; sleep 100", interval=0.1 / 60, guard="pause")
+    world.configure("rm a.txt; sleep 100", interval=0.005, guard="pause")
     return world.agsekit("run", "rogue", cwd=world.project)
 
 
