@@ -68,7 +68,7 @@ def test_what_no_browser_should_open_is_no_page(printed: bytes) -> None:
 def test_a_control_sequence_ends_where_the_next_begins_however_many_begin() -> None:
     finder = PageFinder(80)
 
-    finder.feed(b"\x1b]" * 30_000 + b"https://a.example/login \x1b[0m \x07")
+    finder.feed(b"\x1b]" * 30_000 + b"https://a.example/login \x1b[2K \x07")
 
     assert finder.found() == ["https://a.example/login"]
 
