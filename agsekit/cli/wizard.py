@@ -12,7 +12,7 @@ from agsekit.cli import interactive, render
 from agsekit.cli.candidates import Candidate
 from agsekit.cli.context import Context
 from agsekit.cli.mount_questions import ask_for_mount
-from agsekit.config import fields
+from agsekit.config import address_fields, fields, folder_fields, number_fields
 from agsekit.config.compose import NewAgent, NewVm, Plan, Reference, Secret, Value, compose
 from agsekit.config.edit import entry_of
 from agsekit.config.load import parse_config
@@ -23,7 +23,11 @@ from agsekit.i18n import _
 from agsekit.machines.engines_here import EngineHere
 from agsekit.machines.new_mount import mount_of
 
-_SIZES = (("cpu", "2", fields.parse_cpu), ("ram", "4G", fields.parse_ram), ("disk", "20G", fields.parse_disk))
+_SIZES = (
+    ("cpu", "2", number_fields.parse_cpu),
+    ("ram", "4G", number_fields.parse_ram),
+    ("disk", "20G", number_fields.parse_disk),
+)
 
 
 def ask_for_vms(plan: Plan, engines: Sequence[EngineHere], *, proxy: Optional[str]) -> Plan:
@@ -61,7 +65,7 @@ def _ask_for_vm(plan: Plan, engines: Sequence[EngineHere], proxy: Optional[str])
 def check_proxy(text: str) -> None:
     """Refuse what is neither a proxy nor nothing."""
     if text:
-        fields.parse_proxy(text)
+        address_fields.parse_proxy(text)
 
 
 def _new_name(name: str, taken: Sequence[str]) -> None:
@@ -85,7 +89,7 @@ def _ask_for_forwards() -> Sequence[dict[str, str]]:
         }
         for key, question in sides.items():
             if (kind, key) != ("socks5", "host-addr"):
-                forward[key] = interactive.ask_checked(question, flag="", check=fields.parse_address)
+                forward[key] = interactive.ask_checked(question, flag="", check=address_fields.parse_address)
         forwards.append(forward)
     return forwards
 
@@ -169,7 +173,7 @@ def _ask_for_keys(context: Context, kind: AgentType) -> dict[str, Value]:
         if way == host.value:
             env[name] = Reference("env", name)
         elif way == file.value:
-            check: Callable[[str], object] = lambda text: fields.parse_host_folder(text, home=context.home)  # noqa: E731
+            check: Callable[[str], object] = lambda text: folder_fields.parse_host_folder(text, home=context.home)  # noqa: E731
             env[name] = Reference("file", interactive.ask_checked(_("Which file?"), flag="", check=check))
         elif way == typed.value:
             env[name] = Secret(interactive.ask_secret(_("What is {name}? (not shown)").format(name=name)))

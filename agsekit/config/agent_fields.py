@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from agsekit.config import fields
+from agsekit.config import fields, folder_fields
 from agsekit.config.checks import word_within
 from agsekit.config.model import AllowedAgents, EnvValue, FromHost
 from agsekit.config.problems import Problems, quoted, with_suggestion
@@ -70,7 +70,7 @@ def _words_of(kind: str, table: Table, around: Surroundings) -> tuple[str, ...]:
         return words
     found: Path | str | None
     if kind == "file":
-        found = table.required(kind, functools.partial(fields.parse_host_folder, home=around.home))
+        found = table.required(kind, functools.partial(folder_fields.parse_host_folder, home=around.home))
     else:
         found = table.required(kind, fields.parse_variable_name)
     return () if found is None else (str(found),)

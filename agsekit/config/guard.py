@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from agsekit.config import fields, keys
+from agsekit.config import fields, keys, number_fields
 from agsekit.config.model import Guard
 from agsekit.config.problems import Problems
 from agsekit.config.tables import Table
@@ -21,7 +21,7 @@ def load_guard(table: Table, problems: Problems) -> Guard:
         return Guard(
             below.parsed("risky", fields.parse_risky, default.risky),
             below.parsed("loss", fields.parse_loss, default.loss),
-            below.parsed("share", fields.parse_share, default.share),
+            below.parsed("share", number_fields.parse_share, default.share),
         )
     words: Sequence[str]
     if value.items is None:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from agsekit.agent_types import CUSTOM
-from agsekit.config import fields, keys
+from agsekit.config import address_fields, fields, folder_fields, keys, number_fields
 from agsekit.config.agent_fields import Surroundings, load_allowed_agents, load_env
 from agsekit.config.checks import PlacedMount, check_config_out_of_reach, check_mounts
 from agsekit.config.guard import load_guard
@@ -113,9 +113,9 @@ def _load_vm(name: str, table: Table, agents: Sequence[str], problems: Problems)
     return Vm(
         name=name,
         engine=table.parsed("engine", fields.parse_engine, default.engine),
-        cpu=table.parsed("cpu", fields.parse_cpu, default.cpu),
-        ram=table.parsed("ram", fields.parse_ram, default.ram),
-        disk=table.parsed("disk", fields.parse_disk, default.disk),
+        cpu=table.parsed("cpu", number_fields.parse_cpu, default.cpu),
+        ram=table.parsed("ram", number_fields.parse_ram, default.ram),
+        disk=table.parsed("disk", number_fields.parse_disk, default.disk),
         cloud_init=_load_cloud_init(table),
         proxy=_load_proxy(table),
         port_forwarding=_load_forwards(table, problems),
@@ -139,7 +139,7 @@ def _load_cloud_init(table: Table) -> Mapping[str, Any]:
 
 def _load_proxy(table: Table) -> Proxy | None:
     value = table.get("proxychains")
-    return None if value is None or value.text == "" else table.optional("proxychains", fields.parse_proxy)
+    return None if value is None or value.text == "" else table.optional("proxychains", address_fields.parse_proxy)
 
 
 def _load_forwards(table: Table, problems: Problems) -> tuple[PortForward, ...]:
@@ -151,10 +151,10 @@ def _load_forwards(table: Table, problems: Problems) -> tuple[PortForward, ...]:
 
 def _load_forward(table: Table) -> PortForward | None:
     kind = table.required("type", fields.parse_forward_kind)
-    vm_address = table.required("vm-addr", fields.parse_address)
+    vm_address = table.required("vm-addr", address_fields.parse_address)
     host_address: Address | None = None
     if kind != "socks5":
-        host_address = table.required("host-addr", fields.parse_address)
+        host_address = table.required("host-addr", address_fields.parse_address)
     elif "host-addr" in table:
         table.problem("host-addr", _("has no meaning for socks5, which leads into the network of the host"))
     if kind is None or vm_address is None:
@@ -174,13 +174,13 @@ def _load_mounts(
 def _load_mount(
     table: Table, vms: Mapping[str, Vm], agents: Sequence[str], home: Path, problems: Problems
 ) -> PlacedMount | None:
-    source = table.required("source", functools.partial(fields.parse_source, home=home))
+    source = table.required("source", functools.partial(folder_fields.parse_source, home=home))
     vm = table.parsed("vm", str, next(iter(vms), ""))
     if "vm" in table and vms and vm not in vms:
         table.problem("vm", _unknown_vm(vm, vms))
-    target = table.optional("target", fields.parse_target)
-    backup = table.optional("backup", functools.partial(fields.parse_host_folder, home=home))
-    interval = table.parsed("interval", fields.parse_interval, Mount.interval)
+    target = table.optional("target", folder_fields.parse_target)
+    backup = table.optional("backup", functools.partial(folder_fields.parse_host_folder, home=home))
+    interval = table.parsed("interval", number_fields.parse_interval, Mount.interval)
     backend = table.optional("backend", fields.parse_backend)
     exclude = table.texts("exclude", fields.parse_pattern)
     if source is None:
@@ -208,14 +208,14 @@ def _load_policy(table: Table, problems: Problems) -> Policy:
     if value is not None and keep is None:
         table.problem("keep", _("must be a mapping, with lines such as `daily: 30d`"))
     spans = {
-        key: keep.parsed(key, fields.parse_duration, getattr(default, key)) if keep else getattr(default, key)
+        key: keep.parsed(key, number_fields.parse_duration, getattr(default, key)) if keep else getattr(default, key)
         for key in keys.KEEP.names
     }
     return Policy(
         **spans,
-        max_backups=table.parsed("max_backups", fields.parse_max_backups, default.max_backups),
-        max_size=table.optional("max_size", fields.parse_amount),
-        min_free=table.optional("min_free", fields.parse_amount),
+        max_backups=table.parsed("max_backups", number_fields.parse_max_backups, default.max_backups),
+        max_size=table.optional("max_size", number_fields.parse_amount),
+        min_free=table.optional("min_free", number_fields.parse_amount),
     )
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, Optional
 
-from agsekit.config import fields
+from agsekit.config import address_fields, fields, number_fields
 
 Shape = Mapping[str, Any]
 
@@ -34,7 +34,7 @@ def whole_number(smallest: int, largest: int, pattern: str) -> Shape:
 
 def size(smallest: int) -> Shape:
     """Bytes, or text such as 4G."""
-    return {**text(fields.SIZE), "type": ["integer", "string"], "minimum": smallest}
+    return {**text(number_fields.SIZE), "type": ["integer", "string"], "minimum": smallest}
 
 
 CPU = whole_number(1, 9999, r"[1-9][0-9]{0,3}")
@@ -42,13 +42,13 @@ AMOUNT = size(1024**2)
 MAX_BACKUPS = whole_number(2, 999_999, r"(?=.{1,6}$)0*(?:[2-9]|[1-9][0-9]+)")
 DURATION = whole_number(0, 0, r"0{1,6}|[0-9]{1,6}[mhdwy]")
 INTERVAL: Shape = {
-    **text(r"(?=.*[1-9])" + fields.INTERVAL),
+    **text(r"(?=.*[1-9])" + number_fields.INTERVAL),
     "type": ["number", "string"],
     "exclusiveMinimum": 0,
-    "maximum": fields.LONGEST_INTERVAL,
+    "maximum": number_fields.LONGEST_INTERVAL,
 }
 WATCH: Shape = {**text("|".join(fields.WATCHING)), "type": ["string", "boolean"]}
-PROXY = text(rf"|(?:{'|'.join(fields.PROXY_SCHEMES)})://{_HOST}:{_PORT}/?")
+PROXY = text(rf"|(?:{'|'.join(address_fields.PROXY_SCHEMES)})://{_HOST}:{_PORT}/?")
 ADDRESS = whole_number(1, 65535, rf"{_PORT}|{_HOST}:{_PORT}")
 HOST_FOLDER = text(r"(?!(?:.*/)?\.\.(?:/|$))(?:~|~/[^\x00-\x1f\x7f]*|/[^\x00-\x1f\x7f]*)")
 TARGET = text(r"(?!(?:.*/)?\.\.(?:/|$))/[^\x00-\x1f\x7f]+")
@@ -79,7 +79,7 @@ ENVIRONMENT: Shape = {
 AGENT_NAMES: Shape = {"type": ["array", "null"], "items": text(fields.AGENT_NAME)}
 VERSION: Shape = {**text(fields.VERSION), "type": ["string", "number"], "minimum": 0}
 SHARE: Shape = {
-    **text(fields.SHARE),
+    **text(number_fields.SHARE),
     "type": ["number", "string"],
     "exclusiveMinimum": 0,
     "maximum": 1,

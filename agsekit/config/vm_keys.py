@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from agsekit.config import fields, shapes
+from agsekit.config import fields, number_fields, shapes
 from agsekit.config.key import Key, Table
 
 FORWARD = Table(
@@ -50,8 +50,10 @@ VM = Table(
             default="multipass",
         ),
         Key("cpu", "Processors.", shapes.CPU, example=4, default=2),
-        Key("ram", "Memory, such as 4G or 4096M.", shapes.size(fields.SMALLEST_RAM), example="8G", default="4G"),
-        Key("disk", "Size of the disk.", shapes.size(fields.SMALLEST_DISK), example="40G", default="20G"),
+        Key(
+            "ram", "Memory, such as 4G or 4096M.", shapes.size(number_fields.SMALLEST_RAM), example="8G", default="4G"
+        ),
+        Key("disk", "Size of the disk.", shapes.size(number_fields.SMALLEST_DISK), example="40G", default="20G"),
         Key(
             "proxychains",
             "A proxy that commands are sent through, as scheme://host:port with http, https, socks4 or socks5; "

@@ -7,8 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Optional
 
-from agsekit.config.fields import InvalidValueError, parse_host_folder, parse_interval, parse_source, parse_target
+from agsekit.config.fields import InvalidValueError
+from agsekit.config.folder_fields import parse_host_folder, parse_source, parse_target
 from agsekit.config.model import GUEST_HOME, Config, Mount
+from agsekit.config.number_fields import parse_interval
 from agsekit.config.select import vm_named
 from agsekit.engines.base import Engine, MountPoint
 from agsekit.errors import AgsekitError, UsageError

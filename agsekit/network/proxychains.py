@@ -12,7 +12,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Optional
 
-from agsekit.config.fields import InvalidValueError, parse_proxy
+from agsekit.config.address_fields import parse_proxy
+from agsekit.config.fields import InvalidValueError
 from agsekit.config.model import Agent, Proxy, Vm
 from agsekit.errors import UsageError
 from agsekit.i18n import _
