@@ -137,7 +137,7 @@ def undo(
 
 
 @page(
-    _("A number takes back so many undos. It works right after an undo, before new edits, and for the same paths."),
+    _("A number takes back so many undos of the same paths. It works right after an undo, before new edits."),
     (_("Take back the last undo"), "agsekit redo"),
 )
 def redo(

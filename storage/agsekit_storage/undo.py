@@ -1,18 +1,18 @@
 """Undo and redo: walking back and forth along the states of a folder, or of paths in it, without ever losing one.
 
 Undo restores the state before the newest snapshot that changed something; repeated, it goes further back. Where a
-series of undos stands is kept in `.agsekit/position`, and holds for as long as nobody edits what it is about.
+series of undos stands is kept in `.agsekit/position`, and holds for as long as nobody edits what it is about. An undo
+of other paths begins a series on top of it, which redo takes back first.
 """
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Callable, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, replace
 from typing import Optional
 
-from agsekit_storage import durable
 from agsekit_storage.changes import compare, compare_stored
 from agsekit_storage.errors import SnapshotNotFound, StoreDamaged, explained
 from agsekit_storage.events import OnEvent, Waiting, ignore_events
@@ -27,25 +27,13 @@ from agsekit_storage.restore import (
     preview_restore,
     restore,
 )
-from agsekit_storage.restore_plan import Plan, is_below, selected
+from agsekit_storage.restore_plan import Plan, is_below, parents, selected
 from agsekit_storage.rule_trust import rules_in_force
-from agsekit_storage.settings import PRIVATE
 from agsekit_storage.snapshots import DEFAULT_WAIT, THIS, Request, snapshot_under_lock
 from agsekit_storage.store import Store
 from agsekit_storage.tree import Tree, split
+from agsekit_storage.undo_position import Position, load_position, save_position
 from agsekit_storage.walk import walk
-
-
-@dataclass(frozen=True)
-class Position:
-    """Where a series of undos stands: the snapshot whose state the folder has, and the way forward, next one last.
-
-    `paths` are what the series is about; everything when empty.
-    """
-
-    at: str
-    forward: tuple[str, ...] = ()
-    paths: tuple[bytes, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -73,12 +61,15 @@ class Look:
         """
         self._check(paths)
         done = 0
-        position = self._position()
-        if position is None or position.paths != paths:
+        below = self._position()
+        if below is not None and below.paths == paths:
+            position = below
+        else:
             if not self.snapshots:
                 raise SnapshotNotFound("there is no earlier state to go back to", hint=_LIST)
-            position = Position(self.snapshots[-1].id, (), paths)
-            if not self._is_at(self.snapshots[-1], paths):
+            start = self._start(below, paths)
+            position = Position(start.id, (), paths, below)
+            if not self._is_at(start, paths):
                 # The newest snapshot is the state before the latest edits, which the restore will save.
                 position, done = replace(position, forward=(_SAVED_FIRST,)), 1
         for number in range(done, count):
@@ -86,18 +77,24 @@ class Look:
             if earlier is None:
                 self._refuse(number)
             else:
-                position = Position(earlier.id, (*position.forward, position.at), paths)
+                position = replace(position, at=earlier.id, forward=(*position.forward, position.at))
         return Step(self._get(position.at), position)
 
     def redo(self, count: int = 1) -> Step:
         """Return what a redo of so many undone changes would restore; it is about the paths that the undo was about.
 
         Raises:
-            SnapshotNotFound: nothing, or less, was undone, or the folder was edited since.
+            SnapshotNotFound: so much was not undone, or not of the same paths, or the folder was edited since.
         """
         position = self._position()
         known = {each.id for each in self.snapshots}
-        for _step in range(count):
+        for number in range(count):
+            if number and position and not position.forward and position.below:
+                raise SnapshotNotFound(
+                    "the last {count} undos were not about the same paths",
+                    hint="redo them one by one: `agsekit redo`",
+                    count=count,
+                )
             if position is None or not position.forward or position.forward[-1] not in known:
                 raise SnapshotNotFound(
                     "there is nothing to redo", hint="redo works right after an undo, before new edits"
@@ -147,24 +144,34 @@ class Look:
                 )
 
     def _position(self) -> Optional[Position]:
-        """Return where the last series stands, None when it is over because something was edited since."""
-        try:
-            document = json.loads((self._store.path / PRIVATE / "position").read_text())
-            paths = tuple(map(os.fsencode, document.get("paths", ())))
-            position = Position(str(document["at"]), tuple(map(str, document["forward"])), paths)
-        except (OSError, ValueError, KeyError, TypeError, AttributeError):
-            return None
-        at = next((each for each in self.snapshots if each.id == position.at), None)
-        return position if at and self._is_at(at, paths) else None
+        """Return where the last series stands, None when it is over because something was edited since.
 
-    def _is_at(self, snapshot: Snapshot, paths: tuple[bytes, ...]) -> bool:
-        """Tell whether the folder, or the paths in it, are exactly as in a snapshot, times included."""
+        A series that was all taken back is passed over for the one that it began on top of.
+        """
+        position = load_position(self._store.path)
+        above: frozenset[bytes] = frozenset()
+        while position:
+            at = self._known(position.at)
+            if at is None or not self._is_at(at, position.paths, above):
+                return None
+            if position.forward or not position.below:
+                return position
+            # Taking it back has given new times to the folders above what it was about.
+            above |= {b".", *(parent for path in position.paths for parent in parents(path))}
+            position = position.below
+        return None
+
+    def _is_at(
+        self, snapshot: Snapshot, paths: tuple[bytes, ...], timeless: AbstractSet[bytes] = frozenset()
+    ) -> bool:
+        """Tell whether the folder, or the paths in it, are as in a snapshot, all times but `timeless` too."""
         if self.tree is None:
             return False
         there, here = self._part(snapshot, paths), _part_of(self.tree, paths)
         # Nobody knows the content of a file that no snapshot has: it is read where the stamps do not tell.
         source = os.fsencode(self._store.source_folder())
         changes = compare(there, here, source, digest=self._store.backend.digest).changes
+        changes = replace(changes, touched=[path for path in changes.touched if path not in timeless])
         return not _is_difference(changes, there, here, paths)
 
     def _part(self, snapshot: Snapshot, paths: tuple[bytes, ...]) -> Tree:
@@ -172,6 +179,17 @@ class Look:
 
     def _tree(self, snapshot: Snapshot) -> Tree:
         return self._store.shared_tree(snapshot, self._bases)
+
+    def _start(self, below: Optional[Position], paths: tuple[bytes, ...]) -> Snapshot:
+        """Return what a new series begins with: what everything was undone to, else the newest snapshot."""
+        for series in below.chain() if below else ():
+            at = self._known(series.at)
+            if at and not series.paths and self._is_at(at, paths):
+                return at
+        return self.snapshots[-1]
+
+    def _known(self, snapshot_id: str) -> Optional[Snapshot]:
+        return next((each for each in self.snapshots if each.id == snapshot_id), None)
 
     def _get(self, snapshot_id: str) -> Snapshot:
         return next(each for each in self.snapshots if each.id == snapshot_id)
@@ -233,12 +251,7 @@ def take_step(
 def _keep_position(store: Store, step: Step, done: Restored) -> None:
     saved = done.before.id if done.before else ""
     forward = tuple(saved if each == _SAVED_FIRST else each for each in step.then.forward)
-    document = {
-        "at": step.then.at,
-        "forward": [each for each in forward if each],
-        "paths": [os.fsdecode(path) for path in step.then.paths],
-    }
-    durable.write_file(store.path / PRIVATE / "position", json.dumps(document).encode())
+    save_position(store.path, replace(step.then, forward=tuple(each for each in forward if each)))
 
 
 _SAVED_FIRST = "saved-first"

@@ -158,6 +158,57 @@ def test_edits_of_a_path_that_no_snapshot_has_are_undone_first(project: Project)
     assert (project.source / "other").read_text() == "mine"
 
 
+def test_redo_takes_back_undos_of_other_paths_in_their_order(project: Project) -> None:
+    (project.source / "folder").mkdir()
+    for text in ("one", "second", "the third"):
+        (project.source / "folder/other").write_text(text)
+        _write(project, text)
+        project.snapshot()
+
+    def texts() -> tuple[str, str]:
+        return _text(project), (project.source / "folder/other").read_text()
+
+    _undo(project)
+    _undo(project, 1, b"folder/other")
+    assert texts() == ("second", "one")
+    _undo(project, 1, b"file")
+    assert texts() == ("one", "one")
+    with pytest.raises(SnapshotNotFound, match="the last 2 undos were not about the same paths"):
+        _redo(project, 2)
+    _redo(project)
+    assert texts() == ("second", "one")
+    _redo(project)
+    assert texts() == ("second", "second")
+    _redo(project)
+    assert texts() == ("the third", "the third")
+    with pytest.raises(SnapshotNotFound, match="nothing to redo"):
+        _redo(project)
+
+
+def test_an_undo_goes_on_where_it_stood_before_one_of_a_path_that_was_taken_back(project: Project) -> None:
+    _three_states(project)
+
+    assert [_undo(project), _undo(project, 1, b"file"), _redo(project), _undo(project)] == [
+        "second",
+        "one",
+        "second",
+        "one",
+    ]
+
+
+def test_an_edit_ends_also_the_undos_that_others_were_made_on_top_of(project: Project) -> None:
+    (project.source / "other").write_text("mine")
+    _three_states(project)
+    _undo(project)
+    _undo(project, 1, b"file")
+    (project.source / "other").write_text("edited")
+
+    assert _redo(project) == "second"
+    with pytest.raises(SnapshotNotFound, match="nothing to redo"):
+        _redo(project)
+    assert (project.source / "other").read_text() == "edited"
+
+
 def test_a_folder_is_a_path_too_and_a_deleted_one_comes_back(project: Project) -> None:
     (project.source / "folder").mkdir()
     (project.source / "folder/inner").write_text("inner")

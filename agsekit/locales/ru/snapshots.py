@@ -133,7 +133,7 @@ SENTENCES: dict[str, str | tuple[str, ...]] = {
     "Nothing but `unpin` lets it go.": "Отпустить его может только `unpin`.",
     "What stays is said by `keep`, `max_backups`, `max_size` and `min_free` of the mount.": "Что остаётся, говорят `keep`, `max_backups`, `max_size` и `min_free` подключённой папки.",
     "A number undoes so many changes. Paths go back, each with all below it, to before their own last change, and nothing else does. Repeat it to go further back; `redo` goes forward again. The state now is saved first. A file whose name is a number is written as ./3.": "Число отменяет столько изменений. Пути возвращаются, каждый со всем, что ниже, к состоянию до своего последнего изменения, и больше ничего. Повторите, чтобы уйти дальше назад; `redo` возвращает вперёд. Нынешнее состояние сначала сохраняется. Файл, имя которого — число, пишут как ./3.",
-    "A number takes back so many undos. It works right after an undo, before new edits, and for the same paths.": "Число возвращает столько отмен. Работает сразу после отмены, до новых правок, и для тех же путей.",
+    "A number takes back so many undos of the same paths. It works right after an undo, before new edits.": "Число возвращает столько отмен тех же путей. Работает сразу после отмены, до новых правок.",
     "Keep the newest one": "Сохранить самый новый",
     "Keep the one of 14:05": "Сохранить тот, что в 14:05",
     "Let the newest one go when its time comes": "Отпустить самый новый, когда придёт срок",

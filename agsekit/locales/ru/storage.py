@@ -122,6 +122,10 @@ SENTENCES: dict[str, str | tuple[str, ...]] = {
     "there are fewer earlier states to go back to: {count}": "более ранних состояний, к которым можно вернуться, меньше: {count}",
     "there is nothing to redo": "возвращать нечего",
     "redo works right after an undo, before new edits": "redo работает сразу после undo, до новых правок",
+    "the last {count} undos were not about the same paths": (
+        "последние отмены касались разных путей: вернуть {count} сразу нельзя"
+    ),
+    "redo them one by one: `agsekit redo`": "возвращайте их по одной: `agsekit redo`",
     "{path} is neither in the folder nor in any snapshot": "{path} нет ни в папке, ни в снимках",
     "the source folder {source} cannot be read: {reason}": "исходная папка {source} не читается: {reason}",
     "check that it exists, is a folder, and that you may read it": "проверьте, что она есть, что это папка и что вам можно её читать",
