@@ -3,23 +3,19 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from typing import Any, Optional
 
 from agsekit_storage import journal, naming, run_log
-from agsekit_storage.audit import look_again
 from agsekit_storage.backends.base import Work
-from agsekit_storage.changes import Comparison, compare
 from agsekit_storage.commit import Place, write_snapshot
 from agsekit_storage.errors import StorageError, StoreDamaged, explained
 from agsekit_storage.events import Met, OnEvent, Waiting, Walked, ignore_events
-from agsekit_storage.ignore import IgnoreRules
+from agsekit_storage.looking import Seen, look
 from agsekit_storage.memory import Memory, give_back
 from agsekit_storage.model import Changes, Problem, Snapshot
-from agsekit_storage.overview import doubt, follow
-from agsekit_storage.partial_walk import walk_dirty
 from agsekit_storage.preflight import (
     MOST_LOST,
     check_room,
@@ -31,10 +27,9 @@ from agsekit_storage.preflight import (
 )
 from agsekit_storage.pruning import prune_under_lock
 from agsekit_storage.retention import Policy, is_worth_a_pin
-from agsekit_storage.rule_trust import RulesInForce, newly_hidden, refresh, rules_in_force
+from agsekit_storage.rule_trust import newly_hidden
 from agsekit_storage.store import Store
-from agsekit_storage.tree import MTIME, Row, Tree, split
-from agsekit_storage.walk import walk
+from agsekit_storage.tree import MTIME, Row, Tree
 
 THIS = "this"
 DEFAULT_WAIT = 600.0
@@ -129,110 +124,95 @@ def snapshot_under_lock(
     memory: Optional[Memory] = None,
 ) -> Result:
     """Do what `take_snapshot` does for a caller that holds the lock of the store."""
-    memory = memory or Memory()
-    source = os.fsencode(store.source_folder())
-    existing = store.snapshots()
-    previous = existing[-1] if existing else None
-    before = _previous_tree(store, previous, memory)
-    problems: list[Problem] = []
-
-    def meet(problem: Problem) -> None:
-        problems.append(problem)
-        on_event(Met(problem))
-
-    rules = IgnoreRules.compile([os.fsencode(pattern) for pattern in request.exclude], {})
-    refresh(store.path, source, request.exclude)
-    force = (
-        RulesInForce(request.rule_files, {}) if request.rule_files is not None else rules_in_force(store.path, source)
-    )
-    tree, looked_into = _look(source, rules, force, before, request.dirty, meet)
-    if request.kind == "interval" and before and looked_into is None:
-        look_again(store.path, source, before, tree, store.backend.digest)
-    comparison = compare(before, tree, source, digest=store.backend.digest, differing=looked_into)
-    changes = comparison.changes
-    differing = _differing(tree, before, looked_into, comparison) if before else frozenset()
-    if before:
-        tree.build_upon(before, differing)
-        follow(tree, before, differing)
-    on_event(Walked(tree.count_files()))
-    # A snapshot of another tool has no record to compare with next time, so its state gets one of ours.
-    adopt = previous is not None and previous.kind == "foreign"
-    if previous and before and not adopt and not changes and not (request.times_count and changes.touched):
-        tree.touched = _times_saved(changes.touched, before)
-        if differing:
-            store.save_walk(previous, tree)
-        memory.keep(previous, tree)
-        for path in comparison.unsaved:
-            meet(Problem(path, "unreadable"))  # as it was when the newest snapshot was taken
-        _hold(store, request, previous, now)
-        return Result(previous, False, changes, problems, tree, partial=looked_into is not None)
-    if before is None:
-        for problem in huge_files(tree):
-            meet(problem)
-    good, loss = _held_against(store, existing, before, tree, changes, request.loss_share)
-    stored_bytes = _make_room(store, request, source, list(to_save(tree, comparison)), now)
-    message = _message(request.kind, changes)
-    work = Work(source, tree, comparison, previous if before else None, before, on_event, differing, message)
-    taken = frozenset(snapshot.id for snapshot in existing)
-    place = Place(
-        _new_id(now, previous, taken),
-        previous,
-        now,
-        request.kind,
-        request.run or run_log.current(store),
-        mass_loss=loss,
-        partial=looked_into is not None,
-        always=request.times_count or before is None or adopt,
-        stored_bytes=stored_bytes,
-    )
-    if good and loss and is_worth_a_pin(existing, good.id):
-        # The last good state must outlive every later deletion, of the snapshot of the loss too; no crash in between.
-        store.pin(good.id, pinned=True)
-    memory.forget()  # writing changes trees, and may stop half-way
-    written = write_snapshot(store, work, place, problems)
-    if written.created:
-        memory.keep(written.snapshot, tree)
-        journal.note_snapshot(store.path, written.snapshot, previous, good)
-    hidden = newly_hidden(source, before, tree, changes) if before else ()
-    _hold(store, request, written.snapshot, now)
-    if request.keep and written.created and memory.is_pruning_due(now):
-        prune_under_lock(store, request.keep, now=now, on_event=on_event)
-    return Result(
-        written.snapshot, written.created, written.changes, written.problems, tree, hidden, looked_into is not None
-    )
+    return _Taking(store, request, now, on_event, memory or Memory()).run()
 
 
-def _look(
-    source: bytes,
-    rules: IgnoreRules,
-    force: RulesInForce,
-    before: Optional[Tree],
-    dirty: Optional[AbstractSet[bytes]],
-    meet: Callable[[Problem], None],
-) -> tuple[Tree, Optional[frozenset[bytes]]]:
-    """Return the state of the source, and the folders in which it may differ from `before`, None for any."""
-    overrides = force.overrides
-    if before is not None and dirty is not None:
-        found = walk_dirty(
-            source, rules, dirty, previous=before, frozen=force.frozen, overrides=overrides, on_problem=meet
+class _Taking:
+    """One request on its way, under the lock of the store."""
+
+    def __init__(self, store: Store, request: Request, now: float, on_event: OnEvent, memory: Memory) -> None:
+        self._store = store
+        self._request = request
+        self._now = now
+        self._on_event = on_event
+        self._memory = memory
+        self._source = os.fsencode(store.source_folder())
+        self._existing = store.snapshots()
+        self._previous = self._existing[-1] if self._existing else None
+        self._before = _previous_tree(store, self._previous, memory)
+        self._problems: list[Problem] = []
+
+    def run(self) -> Result:
+        request, previous, before = self._request, self._previous, self._before
+        seen = look(self._store, request, self._source, before, self._meet)
+        self._on_event(Walked(seen.tree.count_files()))
+        changes = seen.comparison.changes
+        # A snapshot of another tool has no record to compare with next time, so its state gets one of ours.
+        adopt = previous is not None and previous.kind == "foreign"
+        if previous and before and not adopt and not changes and not (request.times_count and changes.touched):
+            return self._stay(previous, before, seen)
+        return self._save(seen, always=request.times_count or before is None or adopt)
+
+    def _meet(self, problem: Problem) -> None:
+        self._problems.append(problem)
+        self._on_event(Met(problem))
+
+    def _stay(self, previous: Snapshot, before: Tree, seen: Seen) -> Result:
+        """Remember the walk: the newest snapshot has the state now."""
+        changes = seen.comparison.changes
+        seen.tree.touched = _times_saved(changes.touched, before)
+        if seen.differing:
+            self._store.save_walk(previous, seen.tree)
+        self._memory.keep(previous, seen.tree)
+        for path in seen.comparison.unsaved:
+            self._meet(Problem(path, "unreadable"))  # as it was when the newest snapshot was taken
+        _hold(self._store, self._request, previous, self._now)
+        return Result(previous, False, changes, self._problems, seen.tree, partial=seen.partial)
+
+    def _save(self, seen: Seen, *, always: bool) -> Result:
+        """Write a snapshot of what was seen, unless `always` is false and what is written shows no change."""
+        store, request, before, memory, now = self._store, self._request, self._before, self._memory, self._now
+        tree, changes = seen.tree, seen.comparison.changes
+        if before is None:
+            for problem in huge_files(tree):
+                self._meet(problem)
+        good, loss = _held_against(store, self._existing, before, tree, changes, request.loss_share)
+        stored_bytes = _make_room(store, request, self._source, list(to_save(tree, seen.comparison)), now)
+        work, place = self._work(seen), self._place(seen, stored_bytes, loss=loss, always=always)
+        if good and loss and is_worth_a_pin(self._existing, good.id):
+            # The last good state must outlive every later deletion, of that of the loss too; no crash in between.
+            store.pin(good.id, pinned=True)
+        memory.forget()  # writing changes trees, and may stop half-way
+        written = write_snapshot(store, work, place, self._problems)
+        if written.created:
+            memory.keep(written.snapshot, tree)
+            journal.note_snapshot(store.path, written.snapshot, self._previous, good)
+        hidden = newly_hidden(self._source, before, tree, changes) if before else ()
+        _hold(store, request, written.snapshot, now)
+        if request.keep and written.created and memory.is_pruning_due(now):
+            prune_under_lock(store, request.keep, now=now, on_event=self._on_event)
+        return Result(
+            written.snapshot, written.created, written.changes, written.problems, tree, hidden, seen.partial
         )
-        if found:
-            return found
-    tree = walk(source, rules, previous=before, frozen=force.frozen, overrides=overrides, on_problem=meet)
-    if before is not None and dirty is not None:
-        doubt(tree, before, dirty)
-    return tree, None
 
+    def _work(self, seen: Seen) -> Work:
+        before = self._before
+        base = self._previous if before else None
+        message = _message(self._request.kind, seen.comparison.changes)
+        return Work(self._source, seen.tree, seen.comparison, base, before, self._on_event, seen.differing, message)
 
-def _differing(
-    tree: Tree, before: Tree, looked_into: Optional[frozenset[bytes]], comparison: Comparison
-) -> frozenset[bytes]:
-    """Return the folders that two trees do not share, or that may change while they are saved."""
-    if looked_into is None:
-        differing = tree.differing(before)
-    else:
-        differing = frozenset(path for path in looked_into if tree.folders.get(path) is not before.folders.get(path))
-    return differing.union(split(path)[0] for path in comparison.paths())
+    def _place(self, seen: Seen, stored_bytes: int, *, loss: bool, always: bool) -> Place:
+        return Place(
+            _new_id(self._now, self._previous, frozenset(snapshot.id for snapshot in self._existing)),
+            self._previous,
+            self._now,
+            self._request.kind,
+            self._request.run or run_log.current(self._store),
+            mass_loss=loss,
+            partial=seen.partial,
+            always=always,
+            stored_bytes=stored_bytes,
+        )
 
 
 def _make_room(store: Store, request: Request, source: bytes, files: Sequence[tuple[bytes, Row]], now: float) -> int:

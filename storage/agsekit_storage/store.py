@@ -265,14 +265,7 @@ class Store:
         """
         wanted = replace(self._settings, backend=backend, generation=self._settings.generation + 1)
         successor = Store(self.path, self.source, wanted)
-        strange = successor.backend.present()
-        if strange:
-            raise StoreRefused(
-                "{path} also holds {name}, which is none of its snapshots",
-                hint="move it to another folder first",
-                path=self.path,
-                name=min(strange),
-            )
+        succession.refuse_strange(self.path, successor.backend)
         successor._records.prepare()
         return successor
 

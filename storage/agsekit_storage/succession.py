@@ -9,7 +9,7 @@ from pathlib import Path
 from agsekit_storage import settings
 from agsekit_storage.backends.base import Backend
 from agsekit_storage.durable import remove_tree
-from agsekit_storage.errors import StoreDamaged
+from agsekit_storage.errors import StoreDamaged, StoreRefused
 from agsekit_storage.records import Records
 from agsekit_storage.registry import BACKENDS, backend_factory, is_available
 from agsekit_storage.settings import PRIVATE, Settings
@@ -18,6 +18,22 @@ from agsekit_storage.settings import PRIVATE, Settings
 def stage_of(store: Path) -> Path:
     """Return the folder in which a conversion makes one snapshot after the other."""
     return store / PRIVATE / "converting"
+
+
+def refuse_strange(store: Path, backend: Backend) -> None:
+    """Make sure that a folder holds nothing that the other backend would take for a snapshot.
+
+    Raises:
+        StoreRefused: it does.
+    """
+    strange = backend.present()
+    if strange:
+        raise StoreRefused(
+            "{path} also holds {name}, which is none of its snapshots",
+            hint="move it to another folder first",
+            path=store,
+            name=min(strange),
+        )
 
 
 def abandon(store: Path, present: Settings) -> None:

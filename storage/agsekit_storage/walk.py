@@ -236,8 +236,7 @@ class Walk:
             ignored=ignored,
         )
         unknown.update(read_links(fd, folder, None))
-        if unknown:
-            folder = self._without_unknown(path, folder, unknown)
+        folder = self._without_unknown(path, folder, unknown) if unknown else folder
         self._stamps.mark(folder)
         before = self._before.get(path)
         return before if before and before.same_as(folder) else folder
