@@ -7,6 +7,7 @@ from typing import Annotated, Optional
 import typer
 
 from agsekit.cli import documents, interactive, render, snapshot_texts, value_texts
+from agsekit.cli.at_work import warn_of_runs
 from agsekit.cli.backups import choose_target
 from agsekit.cli.context import Context
 from agsekit.cli.history import SnapshotArgument
@@ -188,7 +189,8 @@ def _move(
             if as_json:
                 render.print_json(documents.restored(step.target.id, plan, None))
             return
-        interactive.confirm(context, _("Restore?"), yes=yes, flag="--yes")
+    warn_of_runs(store)
+    interactive.confirm(context, _("Restore?"), yes=yes, flag="--yes")
     with snapshot_progress(_("Restoring"), shown=not context.quiet) as on_event:
         if yes:
             step, done = move(store, choose, target.exclude, now=time.time(), on_event=on_event)

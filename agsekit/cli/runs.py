@@ -7,6 +7,7 @@ from typing import Annotated, Optional
 import typer
 
 from agsekit.cli import documents, interactive, render, risks, value_texts
+from agsekit.cli.at_work import warn_of_runs
 from agsekit.cli.backups import choose_target
 from agsekit.cli.history import StatOption, change_lines, print_diffs
 from agsekit.cli.options import context_of
@@ -167,7 +168,8 @@ def undo_one_run(
                 _print_document(chosen, plan)
             _end_with(plan)
             return
-        interactive.confirm(context, _("Undo the run?"), yes=yes, flag="--yes")
+    warn_of_runs(store)
+    interactive.confirm(context, _("Undo the run?"), yes=yes, flag="--yes")
     with snapshot_progress(_("Restoring"), shown=not context.quiet) as on_event:
         done = undo_run(store, chosen, now=time.time(), exclude=target.exclude, force=forced, on_event=on_event)
     if as_json:

@@ -9,6 +9,7 @@ from typing import Annotated, Optional
 import typer
 
 from agsekit.cli import documents, interactive, render, snapshot_texts, value_texts, wording
+from agsekit.cli.at_work import warn_of_runs
 from agsekit.cli.backups import choose_target
 from agsekit.cli.context import Context
 from agsekit.cli.options import context_of
@@ -153,6 +154,8 @@ def restore_snapshot(
             if as_json:
                 render.print_json(documents.restored(chosen.id, plan, None))
             return
+    if to is None:
+        warn_of_runs(store)
         interactive.confirm(context, _("Restore?"), yes=yes, flag="--yes")
     done = _carry_out(context, store, request, to)
     if to is None and yes and not as_json and not context.quiet:

@@ -85,6 +85,7 @@ def _restore(context: Context, target: Target, snapshot_id: str, path: Optional[
     """Do what `snapshots restore` does: show the plan, ask, restore, say how to go back."""
     import time
 
+    from agsekit.cli.at_work import warn_of_runs
     from agsekit.cli.snapshots import show_done, show_plan
     from agsekit_storage.restore import RestoreRequest, preview_restore, restore
 
@@ -93,6 +94,7 @@ def _restore(context: Context, target: Target, snapshot_id: str, path: Optional[
     plan = preview_restore(store, request)
     show_plan(plan, request.snapshot)
     if plan:
+        warn_of_runs(store)
         try:
             interactive.confirm(context, _("Restore?"), yes=False, flag="")
             with snapshot_progress(_("Restoring"), shown=True) as on_event:

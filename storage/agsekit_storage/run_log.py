@@ -96,11 +96,15 @@ def save(store: Store, run: Run) -> None:
 
 def current(store: Store) -> Optional[Mapping[str, Any]]:
     """Return what a snapshot carries of the run that is under way, None without one; with several, of the first."""
+    return next((run.details() for run in runs_under_way(store)), None)
+
+
+def runs_under_way(store: Store) -> Iterator[Run]:
+    """Yield what is known of the runs that are under way, in the order in which they began."""
     for run_id in running.under_way(store.path):
         found = _read(store, run_id)
         if found:
-            return found.details()
-    return None
+            yield replace(found, under_way=True)
 
 
 def all_runs(store: Store, snapshots: Optional[Sequence[Snapshot]] = None) -> list[Run]:

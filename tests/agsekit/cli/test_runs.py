@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pytest
 
-from agsekit_storage import run_log
+from agsekit_storage import run_log, running
 from agsekit_storage.run_log import Run
 from agsekit_storage.snapshots import Request, take_snapshot
 from agsekit_storage.store import Store
@@ -126,3 +126,26 @@ def test_names_from_a_store_cannot_move_the_cursor(world: World) -> None:
     outputs = [world.agsekit(*words, cwd=world.project).out for words in (["runs", "list"], ["runs", "show"])]
 
     assert all(text and "\033" not in text for text in outputs)
+
+
+@pytest.mark.parametrize(
+    "words", [["undo"], ["undo", "a.txt"], ["snapshots", "restore", "latest~1"], ["runs", "undo", RUN]]
+)
+def test_who_restores_while_an_agent_is_at_work_is_told_so(after_a_run: World, words: list[str]) -> None:
+    store = Store.existing(after_a_run.store)
+    other = Run("20261124-130000-def456", "busy", "box", started=time.time())
+    rules = running.begin(store.path, {}, other.id)
+    run_log.save(store, other)
+    warning = f"warning: run {other.id} (busy) is still under way in {after_a_run.project}, and may write there again"
+
+    asked = after_a_run.agsekit(*words, cwd=after_a_run.project)
+    done = after_a_run.agsekit(*words, "-y", cwd=after_a_run.project)
+    rules.end()
+    quiet = after_a_run.agsekit("undo", "-y", cwd=after_a_run.project)
+
+    assert asked.code == 2
+    assert asked.err.count(warning) == 1
+    assert asked.err.index(warning) < asked.err.index("error: ")
+    assert done.code == 0, done.err
+    assert done.err.count(warning) == 1
+    assert "under way" not in quiet.err
