@@ -243,17 +243,7 @@ def _relay_until_exit(
         if companion and _wants_attention(companion, ready):
             relay.show(companion.attend())
         for number in signals.arrived() if signals.descriptor in ready else ():
-            if number in _ENDING:
-                ending.add(number)
-            elif number in (signal.SIGINT, signal.SIGQUIT):
-                started.send(number)
-            elif number == signal.SIGTSTP:
-                _suspend(signals, relay, started)
-            elif number == signal.SIGCONT:
-                relay.enter_raw()
-                relay.nudge()
-            elif number == signal.SIGWINCH:
-                relay.copy_size()
+            _obey(number, ending, signals, relay, started)
         if relay.hung_up and not ending.number:
             ending.add(signal.SIGHUP)
         for event in started.read_events() if started.events in ready else ():
@@ -268,6 +258,21 @@ def _relay_until_exit(
         attention.attend(ready)
         if relay.foreground_stopped():
             _suspend(signals, relay, started)
+
+
+def _obey(number: int, ending: _Ending, signals: Signals, relay: Relay, started: job.Job) -> None:
+    """Do what a signal that agsekit was sent means for the job."""
+    if number in _ENDING:
+        ending.add(number)
+    elif number in (signal.SIGINT, signal.SIGQUIT):
+        started.send(number)
+    elif number == signal.SIGTSTP:
+        _suspend(signals, relay, started)
+    elif number == signal.SIGCONT:
+        relay.enter_raw()
+        relay.nudge()
+    elif number == signal.SIGWINCH:
+        relay.copy_size()
 
 
 def _suspend(signals: Signals, relay: Relay, started: job.Job) -> None:
