@@ -262,6 +262,8 @@ def _unprintable(error: yaml.reader.ReaderError) -> bytes:
 
 
 def _syntax_problem(error: yaml.MarkedYAMLError) -> str:
+    if "nesting depth" in str(error.problem):  # libyaml 0.2.6 and later see to that themselves
+        return _("is nested more than {count} levels deep").format(count=MAX_DEPTH)
     reason = " ".join(str(error.problem or error).split())
     if error.context and error.context_mark:
         context = " ".join(error.context.split())
