@@ -121,6 +121,7 @@ def run(found: Run) -> dict[str, Any]:
         "after": found.after,
         "counts": dict(found.counts) if found.counts else None,
         "quarantined": list(found.quarantined),
+        "last_saved": found.last_saved,
         "snapshots": found.snapshots,
     }
 

@@ -214,6 +214,8 @@ def _heading(run: Run) -> Iterator[str]:
     )
     if run.arguments:
         yield _("Arguments: {arguments}").format(arguments=_words(run.arguments))
+    if not run.last_saved:
+        yield _("Its last state could not be saved; this is what was known before.")
     if run.quarantined:
         yield _("Put back after it: {paths}").format(paths=", ".join(map(render.safe, run.quarantined)))
 
@@ -242,4 +244,5 @@ def _counts(run: Run) -> str:
     if run.counts is None:
         return "?"
     signs = (("+", "added"), ("~", "modified"), ("=", "metadata"), ("-", "removed"))
-    return " ".join(f"{sign}{run.counts[name]}" for sign, name in signs if run.counts.get(name)) or _("none")
+    known = " ".join(f"{sign}{run.counts[name]}" for sign, name in signs if run.counts.get(name))
+    return (known or _("none")) if run.last_saved else f"{known} ?".strip()

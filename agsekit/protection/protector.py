@@ -19,7 +19,7 @@ from typing import Any, Optional
 from agsekit.i18n import _, sentence_and_hint
 from agsekit.protection.aftermath import Aftermath, see_to_risks
 from agsekit.protection.assignment import Assignment, Report
-from agsekit.protection.endings import Ending, note_end
+from agsekit.protection.endings import Ending, note_end, note_unsaved_end
 from agsekit.protection.loop import Following
 from agsekit.protection.loss import Loss, loss_of
 from agsekit.watching.watcher import CannotWatch
@@ -232,6 +232,9 @@ def _settle_orphan(assignment: Assignment) -> None:
             continue  # what was in the way may be gone by the next look
         if look and not last.created:
             break
+    if last is None and assignment.before:
+        with contextlib.suppress(StorageError, OSError):
+            note_unsaved_end(assignment.store, assignment.run, assignment.before)
     if last:
         with contextlib.suppress(StorageError, OSError):
             _note_end(assignment, last)

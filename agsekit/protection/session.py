@@ -11,7 +11,7 @@ from typing import Any, Optional
 from agsekit.i18n import sentence_and_hint
 from agsekit.protection.aftermath import Aftermath, see_to_risks
 from agsekit.protection.assignment import Assignment, Report
-from agsekit.protection.endings import Ending, note_end
+from agsekit.protection.endings import Ending, note_end, note_unsaved_end
 from agsekit.protection.loss import Loss, LossWatch, bring_back
 from agsekit.protection.protector import Protector, start_protector
 from agsekit.protection.risky import Risk
@@ -122,7 +122,7 @@ class ProtectedRun:
         report = self._stop_protector()
         failures = [*report.failures, *failures]
         changes = self._changes(before, last) if last else Changes()
-        aftermath = self._see_to_risks(last, changes, exit_code, failures) if last else Aftermath()
+        aftermath = self._see_to_end(last, changes, exit_code, failures)
         untrusted = self._settle_rules(changes, failures, known=last is not None)
         return Summary(
             before,
@@ -139,15 +139,19 @@ class ProtectedRun:
             report.losses,
         )
 
-    def _see_to_risks(
-        self, last: Result, changes: Changes, exit_code: Optional[int], failures: list[str]
+    def _see_to_end(
+        self, last: Optional[Result], changes: Changes, exit_code: Optional[int], failures: list[str]
     ) -> Aftermath:
         """See to what the host would execute, and note how the run ended."""
-        before, after = self._first.snapshot, last.snapshot
-        aftermath = see_to_risks(self._store, self._target, before, after, last.tree, changes)
+        before, aftermath = self._first.snapshot, Aftermath()
+        if last:
+            aftermath = see_to_risks(self._store, self._target, before, last.snapshot, last.tree, changes)
         failures += aftermath.failures
         try:
-            ending = Ending(after.id, time.time(), exit_code, changes, aftermath.put_back)
+            if last is None:
+                note_unsaved_end(self._store, self._run, before.id, exit_code)
+                return aftermath
+            ending = Ending(last.snapshot.id, time.time(), exit_code, changes, aftermath.put_back)
             note_end(self._store, self._run, before.id, ending)
         except (StorageError, OSError) as error:
             failures.append(sentence_and_hint(error)[0])

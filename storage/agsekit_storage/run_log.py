@@ -34,6 +34,7 @@ class Run:
     at its end (of a run under way: so far); they need not be kept any more. `counts` are the numbers of paths that it
     added, modified, changed the metadata of, and removed, None when they are not known. `quarantined` are the paths
     that were put back after it because the host would have executed them. `snapshots` counts those made during it.
+    Where its last state could not be saved (not `last_saved`), `after` and `counts` tell of its newest snapshot.
     """
 
     id: str
@@ -47,6 +48,7 @@ class Run:
     after: Optional[str] = None
     counts: Optional[Mapping[str, int]] = None
     quarantined: Sequence[str] = ()
+    last_saved: bool = True
     snapshots: int = 0
     under_way: bool = False
 

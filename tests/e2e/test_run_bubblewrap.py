@@ -340,3 +340,43 @@ def test_a_link_that_the_agent_leaves_behind_is_not_followed(world: World) -> No
     assert (run.code, restored.code) == (0, 0)
     assert (target / "file").read_text() == "precious"
     assert (world.project / "data/file").read_text() == "ours"
+
+
+def test_a_run_whose_folder_is_deleted_meanwhile_has_an_end_all_the_same(world: World) -> None:
+    world.configure("echo by the run > work.txt; until test -e ~/go; do sleep 0.05; done; exit 7", interval=0.005)
+    write_files(world.project, {"work.txt": "before\n"})
+    run = world.start("run", "rogue", cwd=world.project)
+    wait_until(lambda: "interval" in world.kinds())
+    shutil.rmtree(world.project)
+    (world.home / ".local/share/agsekit/vms/box/home/go").touch()
+    done = world.finish(run)
+
+    found = world.agsekit("runs", "list", "--json", "--source-dir", world.project).document["runs"][0]
+    listed = world.agsekit("runs", "list", "--source-dir", world.project)
+    shown = world.agsekit("runs", "show", "--source-dir", world.project)
+    back = world.agsekit("snapshots", "restore", "-y", "--source-dir", world.project)
+    undone = world.agsekit("runs", "undo", "-y", "--source-dir", world.project)
+
+    assert (done.code, found["exit_code"], found["last_saved"]) == (7, 7, False)
+    assert found["ended"] is not None
+    assert listed.out.splitlines()[1].split()[-3:] == ["~1", "?", "7"]
+    assert "exit code 7 after " in shown.out
+    assert "Its last state could not be saved" in shown.out
+    assert "~ work.txt" in shown.out
+    assert (back.code, undone.code) == (0, 0), back.err + undone.err
+    assert (world.project / "work.txt").read_text() == "before\n"
+
+
+def test_a_killed_run_whose_folder_is_gone_has_an_end_too(world: World) -> None:
+    world.configure("touch ~/started; sleep 100")
+    write_files(world.project, {"work.txt": "before\n"})
+    run = world.start("run", "rogue", cwd=world.project)
+    wait_until((world.home / ".local/share/agsekit/vms/box/home/started").exists)
+    shutil.rmtree(world.project)
+
+    run.kill()
+
+    world.wait_for_nothing_left()
+    found = world.agsekit("runs", "list", "--json", "--source-dir", world.project).document["runs"][0]
+    assert (found["exit_code"], found["last_saved"]) == (None, False)
+    assert found["ended"] is not None

@@ -346,4 +346,5 @@ SENTENCES: dict[str, str | tuple[str, ...]] = {
     "it is not known what of the changes this machine would execute: {reason}": "неизвестно, что из изменений исполнила бы эта машина: {reason}",
     "what this machine would execute could not all be put back: {reason}": "не всё, что исполнила бы эта машина, удалось вернуть: {reason}",
     "run {id} ({agent}) is still under way in {folder}, and may write there again": "запуск {id} ({agent}) в {folder} ещё идёт и может снова там писать",
+    "Its last state could not be saved; this is what was known before.": "Последнее состояние сохранить не удалось; здесь то, что было известно до этого.",
 }

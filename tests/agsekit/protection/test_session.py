@@ -13,6 +13,7 @@ from agsekit.protection.target import Target
 from agsekit_storage.errors import SourceUnavailable
 from agsekit_storage.events import ignore_events
 from agsekit_storage.retention import Policy
+from agsekit_storage.run_log import all_runs
 from agsekit_storage.snapshots import Request, take_snapshot
 from agsekit_storage.store import Store
 from tests.support.world import wait_until, write_files
@@ -136,6 +137,8 @@ def test_a_last_snapshot_that_fails_leaves_a_summary_that_says_so(session: Sessi
     assert summary.after is None
     assert summary.before.kind == "pre-run"
     assert any(str(session.source) in failure for failure in summary.failures)
+    run = all_runs(session.store)[0]
+    assert (run.last_saved, run.after, run.ended is None) == (False, summary.before.id, False)
 
 
 def test_a_run_does_not_begin_when_the_first_snapshot_fails(session: Session) -> None:
