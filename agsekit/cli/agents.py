@@ -1,6 +1,7 @@
 """Commands about agents."""
 
 import sys
+from collections import Counter
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Annotated, Optional
@@ -181,8 +182,9 @@ def _ignore(event: Event) -> None:
 
 
 def _say_failures(summary: Summary) -> None:
-    for failure in summary.failures:
-        render.warn(_("a snapshot failed: {reason}").format(reason=render.safe(failure)))
+    for failure, count in Counter(summary.failures).items():
+        sentence = _("a snapshot failed: {reason}") if count == 1 else _("a snapshot failed {count} times: {reason}")
+        render.warn(sentence.format(count=count, reason=render.safe(failure)))
 
 
 def _warn_of(summary: Summary) -> None:

@@ -348,6 +348,8 @@ def test_a_run_whose_folder_is_deleted_meanwhile_has_an_end_all_the_same(world: 
     run = world.start("run", "rogue", cwd=world.project)
     wait_until(lambda: "interval" in world.kinds())
     shutil.rmtree(world.project)
+    assert run.stderr
+    assert any(b" is gone." in line for line in run.stderr)
     (world.home / ".local/share/agsekit/vms/box/home/go").touch()
     done = world.finish(run)
 
@@ -358,6 +360,8 @@ def test_a_run_whose_folder_is_deleted_meanwhile_has_an_end_all_the_same(world: 
     undone = world.agsekit("runs", "undo", "-y", "--source-dir", world.project)
 
     assert (done.code, found["exit_code"], found["last_saved"]) == (7, 7, False)
+    # One failed while the agent ran, and the last one; both say the same.
+    assert [" times: " in line for line in done.err.splitlines() if "a snapshot failed" in line] == [True], done.err
     assert found["ended"] is not None
     assert listed.out.splitlines()[1].split()[-3:] == ["~1", "?", "7"]
     assert "exit code 7 after " in shown.out

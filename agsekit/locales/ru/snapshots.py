@@ -57,6 +57,11 @@ SENTENCES: dict[str, str | tuple[str, ...]] = {
     "install it with `{command}`": "установите его: `{command}`",
     "Install it now?": "Установить сейчас?",
     "a snapshot failed: {reason}": "снимок не удался: {reason}",
+    "a snapshot failed {count} times: {reason}": (
+        "снимок не удался {count} раз: {reason}",
+        "снимок не удался {count} раза: {reason}",
+        "снимок не удался {count} раз: {reason}",
+    ),
     "edits are saved at the interval only: {reason}": "правки сохраняются только через промежутки времени: {reason}",
     "{names} changed during the run. The rules from before stay in force until you accept the new ones:": "{names}: изменено за время запуска. Прежние правила действуют, пока вы не примете новые:",
     "They would leave out {count} paths: {names}.": (
