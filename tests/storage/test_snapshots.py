@@ -415,4 +415,6 @@ def test_folders_without_end_are_not_followed_to_it(project: Project) -> None:
     assert [(each.reason, each.detail) for each in result.problems] == [("unreadable", "nested too deeply")]
     assert len(project.tree(result.snapshot).folders) < 3000
     assert not project.snapshot().created
+    # What tidies up after tests cannot go so deep.
     remove_tree(project.source)
+    remove_tree(project.path)

@@ -46,7 +46,6 @@ def test_a_file_is_restored_after_its_plan_was_shown_and_agreed_to(history: Worl
     window.type("j/")
     window.expect("search a path")
     window.type("notes\r")
-    window.expect("that changed not")
     window.type("j\rr")
     window.expect("bring back 1: docs/notes.txt")
     window.expect("Restore?")
