@@ -6,7 +6,6 @@ import shutil
 import sys
 import time
 from collections.abc import Iterable
-from pathlib import Path
 from typing import Annotated, Optional
 
 import typer
@@ -17,7 +16,7 @@ from agsekit.cli.options import context_of
 from agsekit.cli.pages import page
 from agsekit.cli.references import named_snapshot
 from agsekit.cli.shared_options import JsonOption, SourceOption, StoreOption
-from agsekit.cli.snapshots import relative_paths
+from agsekit.cli.snapshots import relative_paths, target_and_paths
 from agsekit.errors import NotFoundError, UsageError
 from agsekit.i18n import _
 from agsekit_storage.errors import SnapshotNotFound
@@ -116,9 +115,9 @@ def log(
     as_json: JsonOption = False,
 ) -> None:
     """List the versions of one file."""
-    target = choose_target(context_of(ctx), source_dir, dest_dir)
+    target, paths = target_and_paths(context_of(ctx), source_dir, dest_dir, [path])
     history = History(target.existing_store())
-    versions = history.versions(_one_path(path, target.source))
+    versions = history.versions(_only_path(paths))
     if as_json:
         render.print_json({"versions": [documents.version(each) for each in versions]})
         return
@@ -160,10 +159,10 @@ def cat(
     dest_dir: StoreOption = None,
 ) -> None:
     """Print a file as it is in a snapshot, byte for byte."""
-    target = choose_target(context_of(ctx), source_dir, dest_dir)
+    target, paths = target_and_paths(context_of(ctx), source_dir, dest_dir, [path])
     store = target.existing_store()
     chosen = named_snapshot(ctx, store, snapshot)
-    wanted = _one_path(path, target.source)
+    wanted = _only_path(paths)
     history = History(store)
     if not history.has_file(chosen, wanted):
         names = {"path": render.safe_path(wanted), "id": chosen.id}
@@ -182,8 +181,7 @@ def cat(
         shutil.copyfileobj(content, sys.stdout.buffer)
 
 
-def _one_path(path: str, source: Optional[Path]) -> bytes:
-    found = relative_paths([path], source)
+def _only_path(found: list[bytes]) -> bytes:
     if not found:
         raise UsageError(
             _("name a file, not the folder itself"), hint=_("`agsekit snapshots list` lists the states of the folder")

@@ -16,7 +16,7 @@ from agsekit.cli.pages import page
 from agsekit.cli.progress import snapshot_progress
 from agsekit.cli.references import named_snapshot
 from agsekit.cli.shared_options import DryRunOption, JsonOption, SourceOption, StoreOption, YesOption
-from agsekit.cli.snapshots import relative_paths, report_restored
+from agsekit.cli.snapshots import report_restored, target_and_paths
 from agsekit.errors import UsageError
 from agsekit.i18n import _
 from agsekit.protection.target import Target
@@ -128,13 +128,14 @@ def undo(
 ) -> None:
     """Restore the state before the last change. Repeat it to go further back; `redo` goes forward again."""
     context = context_of(ctx)
-    target = choose_target(context, source_dir, dest_dir)
     given = words or []
     counted = len(given) == 1 and _is_count(given[0])
     count = _count(given[0]) if counted else 1
-    paths = () if counted else tuple(relative_paths(given, target.source))
+    target, paths = target_and_paths(context, source_dir, dest_dir, [] if counted else given)
     back = ("redo", str(count)) if count > 1 else ("redo",)
-    _move(context, target, lambda look: look.undo(count, paths), back, dry_run=dry_run, yes=yes, as_json=as_json)
+    _move(
+        context, target, lambda look: look.undo(count, tuple(paths)), back, dry_run=dry_run, yes=yes, as_json=as_json
+    )
 
 
 @page(

@@ -17,8 +17,10 @@ from agsekit.cli.pages import page
 from agsekit.cli.progress import snapshot_progress
 from agsekit.cli.references import named_snapshot, with_folders
 from agsekit.cli.shared_options import DryRunOption, JsonOption, SourceOption, StoreOption, YesOption
+from agsekit.config.select import mount_for
 from agsekit.errors import ExitCode, UsageError
 from agsekit.i18n import _
+from agsekit.protection.target import Target
 from agsekit_storage.model import Snapshot
 from agsekit_storage.restore import Restored, RestoreRequest, preview_restore, restore, restore_to
 from agsekit_storage.restore_plan import Plan
@@ -142,10 +144,10 @@ def restore_snapshot(
 ) -> None:
     """Make a folder as it was in a snapshot. The state before is saved first, so this can be undone."""
     context = context_of(ctx)
-    target = choose_target(context, source_dir, dest_dir)
+    target, chosen_paths = target_and_paths(context, source_dir, dest_dir, paths or [])
     store = target.existing_store()
     chosen = named_snapshot(ctx, store, snapshot or "latest")
-    request = RestoreRequest(chosen, relative_paths(paths or [], target.source), target.exclude, keep_new)
+    request = RestoreRequest(chosen, chosen_paths, target.exclude, keep_new)
     if dry_run or (to is None and not yes):
         plan = preview_restore(store, request, into_empty=to is not None)
         if not as_json:
@@ -169,6 +171,33 @@ def _carry_out(context: Context, store: Store, request: RestoreRequest, to: Opti
         if to is None:
             return restore(store, request, now=time.time(), on_event=on_event)
         return restore_to(store, request, to.absolute(), on_event=on_event)
+
+
+def target_and_paths(
+    context: Context, source: Optional[Path], backup: Optional[Path], paths: Sequence[str]
+) -> tuple[Target, list[bytes]]:
+    """Return the folder and the store that are meant, and paths as the tree of that folder knows them.
+
+    Where neither options nor the working folder name a mount, the first path does; paths then count from the working
+    folder.
+    """
+    here = context.working_folder()
+    if paths and source is None and backup is None:
+        config = context.load_config()
+        if mount_for(config, here) is None:
+            places = [_place(here, path) for path in paths]
+            mount = mount_for(config, places[0].parent) or mount_for(config, places[0])
+            if mount:
+                target = choose_target(context, mount.source, None)
+                return target, relative_paths(list(map(str, places)), target.source)
+    target = choose_target(context, source, backup)
+    return target, relative_paths(paths, target.source)
+
+
+def _place(here: Path, path: str) -> Path:
+    """Return where a path really is, but not what it leads to should it be a link."""
+    absolute = os.path.normpath(here / path)
+    return Path(os.path.realpath(os.path.dirname(absolute)), os.path.basename(absolute))
 
 
 def relative_paths(paths: Sequence[str], source: Optional[Path]) -> list[bytes]:

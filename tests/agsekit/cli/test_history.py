@@ -294,3 +294,21 @@ def test_a_store_goes_on_with_another_folder_only_when_that_is_said(history: Wor
     assert "snapshots adopt --source-dir" in refused.err
     assert done.code == 0, done.err
     assert history.agsekit("backup-once", *folders).code == 0
+
+
+def test_a_path_names_its_mount_where_the_working_folder_is_in_none(history: World) -> None:
+    (history.folder / "way").symlink_to(history.home)
+    (history.project / "link").symlink_to("/etc")
+
+    undone = history.agsekit("undo", "project/a.txt", "-y", cwd=history.home)
+    logged = history.agsekit("snapshots", "log", "home/project/a.txt", "--json", cwd=history.folder)
+    printed = history.agsekit("snapshots", "cat", "latest~1", "way/project/a.txt", cwd=history.folder)
+    restored = history.agsekit("snapshots", "restore", "latest", "project", "-y", cwd=history.home)
+    elsewhere = history.agsekit("undo", "project/link/passwd", "-y", cwd=history.home)
+
+    assert undone.code == 0, undone.err
+    assert "redo --source-dir" in undone.err
+    assert len(logged.document["versions"]) >= 3
+    assert printed.out == "1\n"
+    assert restored.code == 0, restored.err
+    assert (elsewhere.code, "does not belong to a mount" in elsewhere.err) == (2, True)
