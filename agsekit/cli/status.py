@@ -113,13 +113,17 @@ def _mount_lines(mount: Mapping[str, Any], now: float, home: Path) -> list[str]:
 
 def _agent_line(agent: Mapping[str, Any], now: float, home: Path) -> str:
     line = f"{agent['name']} ({agent['type']}):"
+    places = [
+        _("{version} in {vm}").format(version=each["version"] or _("installed"), vm=each["vm"])
+        for each in agent["installed"]
+    ]
     runs = [
         _("runs in {folder} for {age}").format(
             folder=_short(run["source"], home), age=value_texts.age(now - run["started"])
         )
         for run in agent["runs"]
     ]
-    return render.safe(f"{line} {'; '.join(runs) or _('does not run')}")
+    return render.safe(f"{line} {'; '.join([*places, *(runs or [_('does not run')])])}")
 
 
 def _unit_line(unit: Mapping[str, Any]) -> str:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from agsekit.agents.install import Installed, survey
 from agsekit.config.model import Config, Mount, Vm
 from agsekit.engines.base import Instance, State
 from agsekit.errors import AgsekitError
@@ -31,7 +33,7 @@ def overview(config: Config, around: Surroundings, runtime_folder: Path) -> dict
     VMs are asked at the same time, none is started, and one that says nothing for five seconds is left out.
     """
     vms = list(config.vms.values())
-    looks = for_each(vms, lambda vm: _vm(vm, around), AgsekitError, patience=_PATIENCE)
+    looks = for_each(vms, lambda vm: _vm(vm, config, around), AgsekitError, patience=_PATIENCE)
     instances: dict[str, Instance] = {}
     documents = []
     for vm, look in zip(vms, looks):
@@ -47,22 +49,26 @@ def overview(config: Config, around: Surroundings, runtime_folder: Path) -> dict
         "time": around.now,
         "vms": documents,
         "mounts": mounts,
-        "agents": [_agent(name, config, mounts) for name in config.agents],
+        "agents": [_agent(name, config, documents, mounts) for name in config.agents],
         "tunnels": noted_tunnels(runtime_folder),
         "units": _units(around),
     }
 
 
-_NOTHING_KNOWN: Mapping[str, Any] = {"state": None, "load": None, "differences": []}
+_NOTHING_KNOWN: Mapping[str, Any] = {"state": None, "load": None, "differences": [], "installed": {}}
 
 
 def _problem(error: Exception) -> str:
     return _("it did not answer") if isinstance(error, TimeoutError) else sentence_and_hint(error)[0]
 
 
-def _vm(vm: Vm, around: Surroundings) -> tuple[Instance, dict[str, Any]]:
+def _vm(vm: Vm, config: Config, around: Surroundings) -> tuple[Instance, dict[str, Any]]:
     engine = around.engine_of(vm)
     instance = engine.inspect(vm)
+    installed: Mapping[str, Installed] = {}
+    if instance.state is State.RUNNING and config.agents:
+        with suppress(AgsekitError):  # a VM that does not tell what is in it is shown all the same
+            installed = survey(engine, vm, list(config.agents.values()), timeout=_PATIENCE / 2)
     exists = instance.state not in (State.ABSENT, State.DELETED)
     differences = engine.compare(vm) if exists and engine.capabilities.sized else ()
     return instance, {
@@ -73,6 +79,7 @@ def _vm(vm: Vm, around: Surroundings) -> tuple[Instance, dict[str, Any]]:
         "differences": [
             {"key": each.key, "configured": each.configured, "actual": each.actual} for each in differences
         ],
+        "installed": {name: found.version for name, found in installed.items()},
         "problem": None,
     }
 
@@ -133,7 +140,9 @@ def _store(mount: Mount) -> dict[str, Any]:
     }
 
 
-def _agent(name: str, config: Config, mounts: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+def _agent(
+    name: str, config: Config, vms: Sequence[Mapping[str, Any]], mounts: Sequence[Mapping[str, Any]]
+) -> dict[str, Any]:
     agent = config.agents[name]
     runs = [
         {"source": mount["source"], **{key: run[key] for key in ("id", "vm", "started")}}
@@ -141,7 +150,8 @@ def _agent(name: str, config: Config, mounts: Sequence[Mapping[str, Any]]) -> di
         for run in mount["runs"]
         if run["agent"] == name
     ]
-    return {"name": name, "type": agent.type, "runs": runs}
+    installed = [{"vm": vm["name"], "version": vm["installed"][name]} for vm in vms if name in vm["installed"]]
+    return {"name": name, "type": agent.type, "installed": installed, "runs": runs}
 
 
 def _units(around: Surroundings) -> list[dict[str, Any]]:

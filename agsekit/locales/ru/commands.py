@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 SENTENCES: dict[str, str | tuple[str, ...]] = {
+    "{version} in {vm}": "{version} в {vm}",
     "Which agent?": "Какой агент?",
     "Which backend?": "Какой бэкенд?",
     "Which folder?": "Какая папка?",

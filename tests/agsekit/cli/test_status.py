@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from tests.fakes.multipass_fake.control import FakeMultipass
-from tests.support.world import World, wait_until
+from tests.support.world import World, wait_until, write_files
 
 needs_bubblewrap = pytest.mark.skipif(shutil.which("bwrap") is None, reason="needs bubblewrap")
 
@@ -101,3 +101,26 @@ def test_watching_shows_it_again_until_it_is_stopped(world: World) -> None:
     window.type("\x03")
 
     assert window.finish() == 130
+
+
+@needs_bubblewrap
+def test_an_agent_is_told_with_what_is_installed_of_it(world: World) -> None:
+    content = {
+        "vms": {"box": {"engine": "bubblewrap"}},
+        "agents": {"q": {"type": "qwen"}, "tool": {"type": "custom", "command": ["tool"]}, "none": {"type": "codex"}},
+    }
+    world.write_config(content)
+    assert world.agsekit("create-vm", "box").code == 0
+    programs = world.home / ".local/share/agsekit/vms/box/home/.local/bin"
+    write_files(programs, {"qwen": "#!/bin/sh\necho 7.8.9\n", "tool": "#!/bin/sh\n"})
+    for program in programs.iterdir():
+        program.chmod(0o755)
+
+    document = world.agsekit("status", "--json").document
+
+    assert {agent["name"]: agent["installed"] for agent in document["agents"]} == {
+        "q": [{"vm": "box", "version": "7.8.9"}],
+        "tool": [{"vm": "box", "version": None}],
+        "none": [],
+    }
+    assert "q (qwen): 7.8.9 in box; does not run" in world.agsekit("status").out
