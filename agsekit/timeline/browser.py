@@ -12,7 +12,9 @@ from agsekit_storage.errors import StorageError
 from agsekit_storage.model import Snapshot
 
 SNAPSHOTS, FILES, DIFF = "snapshots", "files", "diff"
-_BAR = 10
+_BAR, _COUNTS = 10, 14
+_WITH_BAR, _WITH_KIND = 64, 72
+"""Columns of a terminal from which on these are shown."""
 
 Line = tuple[str, str]
 """A style (`selected`, `heading`, `added`, `removed`, `hunk`, or none) and a text without control characters."""
@@ -167,17 +169,30 @@ class Browser:
             shown = self._diff[place.top : place.top + height]
             return [(style, _fitted(text, width)) for style, text in shown]
         items = self._shown if self.view == SNAPSHOTS else self._files
+        visible = self._shown[place.top : place.top + height] if self.view == SNAPSHOTS else []
+        # Of one width for good where there is room, so that the column does not move while one scrolls.
+        counts = max(
+            [len(self.texts.counts(each)) for each in visible] + [_COUNTS] * (width >= _WITH_KIND), default=0
+        )
         rows = []
         for number in range(place.top, min(len(items), place.top + height)):
-            row = self._snapshot_row(self._shown[number], width) if self.view == SNAPSHOTS else self._file_row(number)
+            if self.view == SNAPSHOTS:
+                row = self._snapshot_row(self._shown[number], width, counts)
+            else:
+                row = self._file_row(number)
             mark = ">" if number == place.selected else " "
             rows.append(("selected" if mark == ">" else "", _fitted(f"{mark} {row}", width)))
         return rows or [("", _fitted("  " + _("nothing changed"), width))]
 
-    def _snapshot_row(self, snapshot: Snapshot, width: int) -> str:
+    def _snapshot_row(self, snapshot: Snapshot, width: int, counts: int) -> str:
+        """Return a row for so many columns of the terminal, the counts of changes in a column of `counts`."""
         agent = self.texts.safe(str((snapshot.run or {}).get("agent", "")))
-        row = f"{self.texts.moment(snapshot.created)} {bar(snapshot, _BAR):{_BAR}} {self.texts.counts(snapshot):14}"
-        if width >= 72:
+        row = self.texts.moment(snapshot.created)
+        # Where it is narrow, the agent is worth more than a picture of what the counts say.
+        if width >= _WITH_BAR:
+            row = f"{row} {bar(snapshot, _BAR):{_BAR}}"
+        row = f"{row} {self.texts.counts(snapshot):{counts}}"
+        if width >= _WITH_KIND:
             row = f"{row} {self.texts.kind(snapshot.kind):9}"
         flags = [_("pinned")] * snapshot.pinned + [_("mass loss")] * snapshot.mass_loss
         return " ".join([row, agent, *flags]).rstrip()

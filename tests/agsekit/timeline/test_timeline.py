@@ -9,6 +9,11 @@ from pathlib import Path
 
 import pytest
 
+from agsekit.cli.timeline import texts
+from agsekit.timeline.browser import Browser
+from agsekit.timeline.model import Timeline
+from agsekit_storage.snapshots import Request, take_snapshot
+from agsekit_storage.store import Store
 from tests.support.world import World, write_files
 
 BROWSER = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
@@ -88,6 +93,21 @@ def test_without_colour_nothing_but_reverse_and_bold_is_used(history: World) -> 
     assert "\x1b[32m" not in window.everything
     assert "\x1b[0;32m" not in window.everything
     assert "\x1b[31m" not in window.everything
+
+
+@pytest.mark.parametrize("width", [50, 64, 72, 80])
+def test_the_agent_is_readable_at_every_width(history: World, width: int) -> None:
+    store = Store.existing(history.store)
+    write_files(history.project, {f"{number}.txt": "new\n" for number in range(10)})
+    (history.project / "app.py").write_text("three\n")
+    take_snapshot(store, Request("interval", run={"id": "run-1", "agent": "my-agent"}), now=1_800_000_180)
+
+    lines = [text for _style, text in Browser(Timeline(store), texts()).lines(10, width)]
+
+    assert "+10 ~1" in lines[0]
+    assert lines[0].endswith(" my-agent")
+    # The counts stand below each other, also those that are shorter.
+    assert lines[0].index(" +10 ") == lines[1].rindex(" -1") == lines[2].index(" ~1")
 
 
 def test_without_a_terminal_the_way_to_a_page_is_told(history: World) -> None:
