@@ -93,6 +93,13 @@ class Following:
             if now >= self._next or self._edits.is_due(now):
                 self._save(now)
 
+    def save_pending(self) -> None:
+        """Save the edits that there are without waiting until they have come to rest."""
+        now = time.monotonic()
+        self._edits.look(now)
+        if self._edits.has_some:
+            self._save(now)
+
     def _save(self, begun: float) -> None:
         edits = self._edits
         full = begun >= self._next

@@ -32,7 +32,8 @@ from agsekit_storage.rule_trust import settle
 from agsekit_storage.snapshots import DEFAULT_WAIT, Result, take_snapshot
 from agsekit_storage.tree import split
 
-_STOP = b"s"
+_STOP, _SAVE = b"s", b"p"
+_PATIENCE = 60.0
 _LOOKS = 5
 _BETWEEN_LOOKS = 0.5
 _NICENESS = 10
@@ -61,6 +62,20 @@ class Protector:
         fresh = _entries(lines)
         self._entries += fresh
         return [loss for loss in map(loss_of, fresh) if loss]
+
+    def save_pending(self) -> None:
+        """Have edits saved that have not come to rest, and wait until that is done, or for a minute.
+
+        What is written through memory may move no clock, so that only who has heard of the write reads the file.
+        """
+        with contextlib.suppress(BrokenPipeError):
+            os.write(self._lifeline, _SAVE)
+        deadline = time.monotonic() + _PATIENCE
+        while self.descriptor >= 0 and not any("saved" in entry for entry in self._entries):
+            left = deadline - time.monotonic()
+            if left <= 0 or not select.select([self._reports], [], [], left)[0]:
+                return
+            self.hear()
 
     def stop(self) -> Report:
         """Tell the protector that the run is over, wait for it to finish what it is doing, and hear its report."""
@@ -142,16 +157,23 @@ def _protect(assignment: Assignment, lifeline: int, reports: int) -> None:
         ready, _writable, _broken = select.select(watched, [], [], seconds)
         if lifeline not in ready:
             return True
-        stopped = os.read(lifeline, 1) == _STOP
+        word = os.read(lifeline, 1)
+        if word == _SAVE:
+            following.save_pending()
+            told.saved()
+            return True
+        stopped = word == _STOP
         return False
 
     told = _Reports(reports, assignment)
+    following = _following(assignment, told, watch=assignment.target.watch)
     try:
-        _following(assignment, told, watch=assignment.target.watch).run(wait)
+        following.run(wait)
     except Exception as error:
         # Not even a mistake of ours in watching may end the protection of a run.
         told.failure(_as_failure(error))
-        _following(assignment, told, watch=False).run(wait)
+        following = _following(assignment, told, watch=False)
+        following.run(wait)
     if not stopped:
         _settle_orphan(assignment)
 
@@ -204,6 +226,9 @@ class _Reports:
         self._loss(self._losses.failure(error) if self._losses else None)
         # A pipe takes up to PIPE_BUF (4 KiB) whole or not at all; a longer line could arrive cut in half.
         self._send({"failure": sentence_and_hint(error)[0][:_LONGEST_FAILURE]})
+
+    def saved(self) -> None:
+        self._send({"saved": True})
 
     def unwatched(self, problem: CannotWatch) -> None:
         text = problem.message if problem.hint is None else f"{problem.message}; {problem.hint}"

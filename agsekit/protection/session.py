@@ -115,6 +115,8 @@ class ProtectedRun:
             "post-run", self._target.exclude, rules, self._run, keep=keep, hold=before.id, loss_share=share
         )
         last: Optional[Result] = None
+        if self._protector:
+            self._protector.save_pending()
         try:
             last = take_snapshot(self._store, request, now=time.time(), on_event=on_event)
         except (StorageError, OSError) as error:

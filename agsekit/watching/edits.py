@@ -105,6 +105,11 @@ class Edits:
         due = self._quiet.due_at()
         return due is not None and now >= due
 
+    @property
+    def has_some(self) -> bool:
+        """Whether anything was edited since edits were last taken, quiet or not."""
+        return self._quiet.due_at() is not None
+
     def take(self, now: float) -> Optional[AbstractSet[bytes]]:
         """Return the paths that may have changed since they were last taken, None for everything."""
         if self._watcher and not self._watcher.is_in_place():

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import shutil
 import signal
+import tempfile
+from pathlib import Path
 
 import pytest
 
@@ -62,3 +65,43 @@ def test_a_run_says_at_its_end_why_edits_were_saved_at_the_interval_only(world: 
     assert done.code == 0, done.err
     assert "edits are saved at the interval only" in done.err
     assert "sysctl fs.inotify.max_user_watches" in done.err
+
+
+MAPPED = """
+import mmap, os, time
+file = open("data", "w+b")
+file.write(b"." * 4096)
+file.flush()
+mapped = mmap.mmap(file.fileno(), 4096)
+mapped[0:5] = b"early"
+open("data", "r+b").close()
+while not os.path.exists("go"):
+    time.sleep(0.05)
+mapped[0:5] = b"later"
+"""
+
+
+@pytest.mark.skipif(not Path("/usr/bin/python3").exists(), reason="a sandbox sees the Python of the system only")
+@pytest.mark.skipif(not Path("/dev/shm").is_dir(), reason="where memory is no file system every first write counts")
+def test_the_last_write_through_memory_is_saved_though_it_moves_no_clock(world: World) -> None:
+    world.project = Path(tempfile.mkdtemp(prefix="agsekit-test-", dir="/dev/shm"))
+    try:
+        write_through_memory(world)
+    finally:
+        shutil.rmtree(world.project)
+
+
+def write_through_memory(world: World) -> None:
+    write_files(world.project, {".program": MAPPED})
+    world.configure("exec /usr/bin/python3 .program", watch="auto", backup=str(world.store))
+    process = world.start("run", "rogue", cwd=world.project)
+    wait_until(lambda: "watch" in saved(world))
+    before = (world.project / "data").stat().st_mtime_ns
+
+    (world.project / "go").touch()
+    done = world.finish(process)
+
+    if (world.project / "data").stat().st_mtime_ns != before:
+        pytest.skip("here a write through memory moves a clock")
+    assert done.code == 0, done.err
+    assert world.agsekit("snapshots", "cat", "latest", "data", cwd=world.project).out.startswith("later")
