@@ -5,6 +5,7 @@ import shutil
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Optional
 
 import pytest
 
@@ -31,8 +32,8 @@ class Session:
         self.keep = Policy()
         self._run: ProtectedRun | None = None
 
-    def begin(self, *, interval: float = 60.0, exclude: tuple[str, ...] = ()) -> None:
-        target = Target(self.source, self.store.path, exclude, interval=interval, keep=self.keep)
+    def begin(self, *, interval: float = 60.0, exclude: tuple[str, ...] = (), watch: Optional[bool] = None) -> None:
+        target = Target(self.source, self.store.path, exclude, interval=interval, keep=self.keep, watch=watch)
         run = ProtectedRun(self.store, target, RUN)
         run.begin(on_orphaned=lambda: None, on_event=ignore_events)
         self._run = run
@@ -83,14 +84,15 @@ def test_the_summary_is_about_the_whole_run_not_about_its_last_interval(session:
     assert summary.snapshots == len(session.store.snapshots())
 
 
-def test_the_snapshots_are_of_the_kinds_around_a_run_and_name_it(session: Session) -> None:
-    session.begin()
+@pytest.mark.parametrize(("watch", "last"), [(False, "post-run"), (True, "watch")])
+def test_the_snapshots_are_of_the_kinds_around_a_run_and_name_it(session: Session, watch: bool, last: str) -> None:
+    session.begin(watch=watch)
     write_files(session.source, {"added": "new"})
 
     session.end()
 
     snapshots = session.store.snapshots()
-    assert [each.kind for each in snapshots] == ["pre-run", "post-run"]
+    assert [each.kind for each in snapshots] == ["pre-run", last]
     assert [each.run for each in snapshots] == [RUN, RUN]
 
 
