@@ -6,7 +6,7 @@ import time
 from collections.abc import Set as AbstractSet
 from pathlib import Path
 from types import FrameType
-from typing import Annotated, Optional
+from typing import TYPE_CHECKING, Annotated, Optional
 
 import typer
 
@@ -18,16 +18,16 @@ from agsekit.cli.progress import snapshot_progress
 from agsekit.cli.shared_options import JsonOption, SourceOption, StoreOption
 from agsekit.errors import ExitCode, UsageError
 from agsekit.i18n import _
-from agsekit.protection.loop import Following, repeat
 from agsekit.protection.target import Target, resolve_target
 from agsekit.protection.upkeep import keep_small
-from agsekit.watching.edits import Edits
-from agsekit.watching.watcher import CannotWatch
 from agsekit_storage.events import OnEvent, ignore_events
 from agsekit_storage.memory import Memory
 from agsekit_storage.registry import BACKENDS
 from agsekit_storage.snapshots import Request, Result, take_snapshot
 from agsekit_storage.store import Store
+
+if TYPE_CHECKING:
+    from agsekit.watching.watcher import CannotWatch
 
 ExcludeOption = Annotated[
     Optional[list[str]],
@@ -105,6 +105,8 @@ def backup_repeated(
     if not 0 < minutes <= 1_000_000:
         raise UsageError(_("--interval has to be more than 0"), hint=_("it counts minutes; 0.5 is half a minute"))
     store = target.create_store(home=context.home)
+    from agsekit.protection.loop import repeat
+
     signal.signal(signal.SIGTERM, _end)
     if watch:
         if skip_first:
@@ -131,6 +133,9 @@ def backup_repeated(
 
 def _follow(context: Context, store: Store, target: Target, interval: float) -> None:
     """Save edits as they happen, and everything that changed at every interval (seconds)."""
+    from agsekit.protection.loop import Following
+    from agsekit.watching.edits import Edits
+
     memory = Memory()
 
     def take(kind: str, dirty: Optional[AbstractSet[bytes]]) -> Result:
@@ -166,7 +171,7 @@ def _follow(context: Context, store: Store, target: Target, interval: float) -> 
         ).run(wait)
 
 
-def say_unwatched(problem: CannotWatch) -> None:
+def say_unwatched(problem: "CannotWatch") -> None:
     """Say why edits are not seen as they happen."""
     render.warn(_("edits are saved at the interval only: {reason}").format(reason=render.safe(problem.message)))
     if problem.hint:
