@@ -86,6 +86,8 @@ def run(
     if summary and plan.mount:
         _say_failures(summary)
         losses.warn_of(context, summary.losses, plan.mount, ended=code == ExitCode.LOSS)
+        if summary.after and summary.after.mass_loss and not summary.losses:
+            render.warn(snapshot_texts.mass_loss(summary.after))
         if not context.quiet:
             _warn_of(summary)
             if sys.stderr.isatty():
@@ -190,8 +192,6 @@ def _say_failures(summary: Summary) -> None:
 def _warn_of(summary: Summary) -> None:
     for reason in summary.unwatched:
         render.warn(_("edits are saved at the interval only: {reason}").format(reason=render.safe(reason)))
-    if summary.after and summary.after.mass_loss and not summary.losses:
-        render.warn(snapshot_texts.mass_loss(summary.after))
     if summary.changed_rules:
         names = ", ".join(map(render.safe_path, summary.changed_rules))
         render.warn(

@@ -80,13 +80,24 @@ def test_debug_masks_what_is_secret_in_arguments(world: World) -> None:
 
 
 def test_quiet_leaves_nothing_but_what_the_agent_says(world: World) -> None:
-    configure(world, "cat; echo problem >&2; echo '*' > .backupignore; rm -f [0-9]*", mount={"interval": 60})
+    configure(world, "cat; echo problem >&2; echo '*' > .backupignore; echo more > 1.txt", mount={"interval": 60})
     world.config.chmod(0o644)
     write_files(world.project, {f"{number}.txt": "" for number in range(300)})
 
     run = world.agsekit("run", "rogue", "--quiet", cwd=world.project, stdin=b"given")
 
     assert (run.code, run.out, run.err) == (0, "given", "problem\n")
+
+
+@pytest.mark.parametrize("watch", [True, False])
+def test_a_loss_is_told_even_by_a_quiet_run(world: World, watch: bool) -> None:
+    configure(world, "rm -f [0-9]*", mount={"interval": 60, "watch": watch})
+    write_files(world.project, {f"{number}.txt": "" for number in range(300)})
+
+    run = world.agsekit("run", "rogue", "--quiet", cwd=world.project)
+
+    assert "are gone or nearly empty" in run.err or "are gone or empty" in run.err
+    assert "agsekit snapshots" in run.err
 
 
 # Homes
