@@ -21,7 +21,7 @@ from agsekit.errors import NotFoundError, UsageError
 from agsekit.i18n import _
 from agsekit_storage.errors import SnapshotNotFound
 from agsekit_storage.history import History, is_at_or_below
-from agsekit_storage.model import Changes
+from agsekit_storage.model import SIGNS, Changes
 from agsekit_storage.reference import resolve
 from agsekit_storage.textdiff import FileDiff, diff_files, open_stored, source_content, stored_content
 
@@ -211,9 +211,8 @@ def _only(changes: Changes, paths: list[bytes]) -> Changes:
 
 def change_lines(changes: Changes) -> Iterable[str]:
     """Yield a line for every path that changed, with a sign for how."""
-    signs = (("+", changes.added), ("~", changes.modified), ("=", changes.metadata), ("-", changes.removed))
-    for sign, paths in signs:
-        for path in paths:
+    for way, sign in SIGNS.items():
+        for path in getattr(changes, way):
             yield f"{sign} {render.safe_path(path)}"
 
 

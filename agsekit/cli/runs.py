@@ -20,7 +20,7 @@ from agsekit.i18n import _
 from agsekit.protection.aftermath import risks_between
 from agsekit.protection.risky import Risk
 from agsekit_storage.history import History
-from agsekit_storage.model import Changes, Snapshot
+from agsekit_storage.model import SIGNS, Changes, Snapshot
 from agsekit_storage.run_log import Run, all_runs, ends_of, find_run
 from agsekit_storage.run_undo import RunUndo, plan_run_undo, undo_run
 from agsekit_storage.store import Store
@@ -243,6 +243,5 @@ def _duration(run: Run) -> str:
 def _counts(run: Run) -> str:
     if run.counts is None:
         return "?"
-    signs = (("+", "added"), ("~", "modified"), ("=", "metadata"), ("-", "removed"))
-    known = " ".join(f"{sign}{run.counts[name]}" for sign, name in signs if run.counts.get(name))
+    known = " ".join(f"{sign}{run.counts[way]}" for way, sign in SIGNS.items() if run.counts.get(way))
     return (known or _("none")) if run.last_saved else f"{known} ?".strip()

@@ -8,7 +8,7 @@ from agsekit.cli.render import safe, safe_path
 from agsekit.cli.value_texts import names_of, size
 from agsekit.i18n import _
 from agsekit_storage.events import CapUnmet
-from agsekit_storage.model import Problem, Snapshot
+from agsekit_storage.model import SIGNS, Problem, Snapshot
 
 
 def hidden(paths: Sequence[bytes], sentence: str) -> str:
@@ -64,5 +64,5 @@ def describe_unmet_cap(event: CapUnmet) -> str:
 
 def change_counts(snapshot: Snapshot) -> str:
     """Return the changes of a snapshot in short: `+3 ~2 -1`, with `=` for metadata only."""
-    counts = (("+", snapshot.added), ("~", snapshot.modified), ("=", snapshot.metadata), ("-", snapshot.removed))
+    counts = ((sign, getattr(snapshot, way)) for way, sign in SIGNS.items())
     return " ".join(f"{sign}{count}" for sign, count in counts if count)

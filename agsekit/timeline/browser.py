@@ -7,9 +7,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from agsekit.i18n import _
-from agsekit.timeline.model import Changed, Timeline, bar
+from agsekit.timeline.model import Changed, Timeline, bar, line_style
 from agsekit_storage.errors import StorageError
-from agsekit_storage.model import Snapshot
+from agsekit_storage.model import SIGNS, Snapshot
 
 SNAPSHOTS, FILES, DIFF = "snapshots", "files", "diff"
 _BAR, _COUNTS = 10, 14
@@ -198,8 +198,7 @@ class Browser:
         return " ".join([row, agent, *flags]).rstrip()
 
     def _file_row(self, number: int) -> str:
-        signs = {"added": "+", "modified": "~", "metadata": "=", "removed": "-"}
-        return f"{signs[self._files[number].how]} {self.texts.path(self._files[number].path)}"
+        return f"{SIGNS[self._files[number].how]} {self.texts.path(self._files[number].path)}"
 
     def _difference(self, snapshot: Snapshot, file: Changed) -> Sequence[Line]:
         try:
@@ -209,14 +208,8 @@ class Browser:
         if not found.lines:
             return [("", self.texts.note(found.note) or _("nothing to show"))]
         return [
-            (_style(number, line), self.texts.safe(line.expandtabs(4))) for number, line in enumerate(found.lines)
+            (line_style(number, line), self.texts.safe(line.expandtabs(4))) for number, line in enumerate(found.lines)
         ]
-
-
-def _style(number: int, line: str) -> str:
-    if number < 2:
-        return "heading"
-    return {"+": "added", "-": "removed", "@": "hunk"}.get(line[:1], "")
 
 
 def _fitted(text: str, width: int) -> str:

@@ -8,12 +8,10 @@ from dataclasses import dataclass
 
 from agsekit_storage.errors import StorageError
 from agsekit_storage.history import History
-from agsekit_storage.model import Changes, Snapshot
+from agsekit_storage.model import SIGNS, Changes, Snapshot
 from agsekit_storage.store import Store
 from agsekit_storage.textdiff import FileDiff, diff_files, stored_content
 from agsekit_storage.tree import Tree
-
-SIGNS = ("added", "modified", "metadata", "removed")
 
 
 @dataclass(frozen=True)
@@ -30,11 +28,23 @@ def amount(snapshot: Snapshot) -> int:
 
 
 def bar(snapshot: Snapshot, width: int) -> str:
-    """Return a bar for how much a snapshot changed: each further character stands for about three times as much."""
-    count, length = amount(snapshot), 0
-    while count and length < width:
-        count, length = count // 3, length + 1
-    return "#" * length
+    """Return a bar for how much a snapshot changed, at most `width` characters long."""
+    return "#" * magnitude(snapshot, width)
+
+
+def magnitude(snapshot: Snapshot, most: int) -> int:
+    """Return how much a snapshot changed in up to `most` steps, each about three times the one before."""
+    count, steps = amount(snapshot), 0
+    while count and steps < most:
+        count, steps = count // 3, steps + 1
+    return steps
+
+
+def line_style(number: int, line: str) -> str:
+    """Return what a line of a difference is: `heading`, `added`, `removed`, `hunk`, or nothing special."""
+    if number < 2:
+        return "heading"
+    return {"+": "added", "-": "removed", "@": "hunk"}.get(line[:1], "")
 
 
 class Timeline:

@@ -15,9 +15,9 @@ from pathlib import Path
 
 from agsekit.i18n import _, language
 from agsekit.timeline.browser import Texts
-from agsekit.timeline.model import Changed, Timeline, amount
+from agsekit.timeline.model import Changed, Timeline, line_style, magnitude
 from agsekit_storage.errors import StorageError
-from agsekit_storage.model import Changes, Snapshot
+from agsekit_storage.model import SIGNS, Changes, Snapshot
 from agsekit_storage.textdiff import FileDiff
 
 _FOLDER = Path(__file__).parent
@@ -70,9 +70,7 @@ def _page(timeline: Timeline, snapshots: Sequence[Snapshot], texts: Texts) -> It
 
 def _snapshot(timeline: Timeline, snapshot: Snapshot, texts: Texts, *, with_lines: bool) -> Iterator[str]:
     changed = timeline.changed(snapshot)
-    width, count = 0, amount(snapshot)
-    while count and width < _WIDEST_BAR:
-        count, width = count // 3, width + 1
+    width = magnitude(snapshot, _WIDEST_BAR)
     names = [texts.kind(snapshot.kind), texts.safe(str((snapshot.run or {}).get("agent", "")))]
     names += [_("pinned")] * snapshot.pinned + [_("mass loss")] * snapshot.mass_loss
     badges = " ".join(f'<span class="badge">{html.escape(name)}</span>' for name in names if name)
@@ -97,13 +95,12 @@ def _files(
         found = {each.path: each for each in _diffs(timeline, snapshot, changed)}
     else:
         found = {}
-    signs = {"added": "+", "modified": "~", "metadata": "=", "removed": "-"}
     for each in changed:
         path = html.escape(texts.path(each.path), quote=True)
         diff = found.get(each.path)
         note = f" ({html.escape(texts.note(diff.note))})" if diff and diff.note else ""
         counts = f" +{diff.added} -{diff.removed}" if diff and diff.lines else ""
-        yield f'<details class="file" data-path="{path}"><summary><code class="{each.how}">{signs[each.how]} '
+        yield f'<details class="file" data-path="{path}"><summary><code class="{each.how}">{SIGNS[each.how]} '
         yield f"{path}</code>{counts}{note}</summary>"
         yield f"<pre>{''.join(_lines(diff.lines, texts))}</pre>" if diff and diff.lines else ""
         yield "</details>\n"
@@ -121,7 +118,7 @@ def _diffs(timeline: Timeline, snapshot: Snapshot, changed: Sequence[Changed]) -
 
 def _lines(lines: Sequence[str], texts: Texts) -> Iterator[str]:
     for number, line in enumerate(lines[:_MOST_LINES]):
-        style = "heading" if number < 2 else {"+": "added", "-": "removed", "@": "hunk"}.get(line[:1], "")
+        style = line_style(number, line)
         text = html.escape(texts.safe(line.expandtabs(4)))
         yield f'<span class="{style}">{text}</span>\n' if style else f"{text}\n"
     if len(lines) > _MOST_LINES:

@@ -46,6 +46,10 @@ class Changes:
         return bool(self.added or self.modified or self.metadata or self.removed)
 
 
+SIGNS: Mapping[str, str] = {"added": "+", "modified": "~", "metadata": "=", "removed": "-"}
+"""The ways in which a path changes that are worth a snapshot, each with the sign that lists show for it."""
+
+
 @dataclass(frozen=True)
 class Snapshot:
     """What a store says about one snapshot.

@@ -30,9 +30,8 @@ def resolve(store: Store, reference: str, *, now: float) -> Snapshot:
         raise SnapshotNotFound(
             "{path} holds no snapshots yet", hint="take one with `agsekit backup-once`", path=store.path
         )
-    latest = _LATEST.match(reference)
-    if latest:
-        back = int(latest[1] or 0)
+    back = steps_back(reference)
+    if back is not None:
         if back >= len(snapshots):
             raise SnapshotNotFound("there are only {count} snapshots", hint=_LIST, count=len(snapshots))
         return snapshots[-1 - back]
@@ -58,6 +57,12 @@ def resolve(store: Store, reference: str, *, now: float) -> Snapshot:
 
 
 _LIST = "`agsekit snapshots list` shows what there is"
+
+
+def steps_back(reference: str) -> int | None:
+    """Return how many steps before the newest `latest` or `latest~N` means, None for anything else."""
+    latest = _LATEST.match(reference)
+    return int(latest[1] or 0) if latest else None
 
 
 def _moment(reference: str, now: float) -> float | None:

@@ -15,6 +15,7 @@ from typing import Any, Optional
 from agsekit_storage import durable, running
 from agsekit_storage.errors import SnapshotNotFound
 from agsekit_storage.model import Changes, Snapshot
+from agsekit_storage.reference import steps_back
 from agsekit_storage.settings import PRIVATE
 from agsekit_storage.store import Store
 
@@ -22,7 +23,6 @@ _FOLDER = "run-log"
 _MOST = 1000
 """Runs that are remembered; what is before them has no snapshots any more, or is told by those."""
 _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9-]{0,99}\Z", re.ASCII)
-_LATEST = re.compile(r"latest(?:~(\d{1,9}))?\Z", re.ASCII)
 _LIST = "`agsekit runs list` shows what there is"
 
 
@@ -139,9 +139,8 @@ def find_run(runs: Sequence[Run], reference: str) -> Run:
     """
     if not runs:
         raise SnapshotNotFound("no run is known here", hint="`agsekit run` makes the first one")
-    latest = _LATEST.match(reference)
-    if latest:
-        back = int(latest[1] or 0)
+    back = steps_back(reference)
+    if back is not None:
         if back >= len(runs):
             raise SnapshotNotFound("there are only {count} runs", hint=_LIST, count=len(runs))
         return runs[-1 - back]

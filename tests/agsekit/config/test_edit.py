@@ -20,14 +20,14 @@ from agsekit.config.spans import CannotEditError
 from agsekit.errors import ConfigError
 
 HOME = Path("/home/someone")
-NEW = Mount(Path("/work/new one"), PurePosixPath("/home/ubuntu/new one"), Path("/work/backups-new one"), "box", 7.5)
+NEW = Mount(Path("/srv/new one"), PurePosixPath("/home/ubuntu/new one"), Path("/srv/backups-new one"), "box", 7.5)
 BLOCK = """\
-  - source: /work/new one
+  - source: /srv/new one
     target: /home/ubuntu/new one
-    backup: /work/backups-new one
+    backup: /srv/backups-new one
     interval: 7.5
 """
-FLOW = "{source: /work/new one, target: /home/ubuntu/new one, backup: /work/backups-new one, interval: 7.5}"
+FLOW = "{source: /srv/new one, target: /home/ubuntu/new one, backup: /srv/backups-new one, interval: 7.5}"
 
 
 def read(text: str) -> Config:
@@ -89,7 +89,7 @@ def test_a_mount_is_added_in_the_style_of_the_file_and_goes_without_a_trace(befo
     assert after is None or found == after
     assert read(found).mounts[-1] == NEW
     if before.startswith('{"'):
-        assert json.loads(found)["mounts"][-1]["source"] == "/work/new one"
+        assert json.loads(found)["mounts"][-1]["source"] == "/srv/new one"
     assert removed(found, len(read(found).mounts) - 1) == before
 
 
@@ -108,7 +108,7 @@ def test_line_breaks_and_byte_order_mark_stay(newline: str, mark: str) -> None:
 def test_the_indentation_of_the_last_mount_is_used() -> None:
     after = added("vms: {box: {}}\nmounts:\n    -   source: /a\n")
 
-    assert "\n    -   source: /work/new one\n        target: /home/ubuntu/new one\n" in after
+    assert "\n    -   source: /srv/new one\n        target: /home/ubuntu/new one\n" in after
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,7 @@ from agsekit.errors import ConfigError
 
 def guard(folder: Path, value: Any) -> Guard:
     path = folder / "config.yaml"
-    path.write_text(json.dumps({"vms": {"box": {}}, "mounts": [{"source": "/work/project", "guard": value}]}))
+    path.write_text(json.dumps({"vms": {"box": {}}, "mounts": [{"source": "/srv/project", "guard": value}]}))
     return load_config(path, home=Path("/home/someone")).mounts[0].guard
 
 

@@ -39,7 +39,7 @@ PLACES: Mapping[str, tuple[object, ...]] = {
 }
 BASE: Mapping[str, Any] = {
     "vms": {"box": {"port-forwarding": [{"type": "local", "host-addr": "127.0.0.1:1", "vm-addr": 2}]}, "second": {}},
-    "mounts": [{"source": "/work/project", "keep": {}, "guard": {}}],
+    "mounts": [{"source": "/srv/project", "keep": {}, "guard": {}}],
     "agents": {"helper": {"type": "qwen"}},
 }
 SECOND_FIELDS = {"proxy_disabled", "name", "path", "warnings"}
